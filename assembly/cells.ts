@@ -1,0 +1,128 @@
+/*
+ * Shared memory as programs see it: every load and store of a record word or a page-table entry passes here, so that the store buffer,
+ * waiters and the oracle cannot be forgotten.
+ *
+ * Store buffer of a CPU: entries {u32 address, u32 flags, u64 value}, oldest first. Bit 0 of flags: a write barrier stands before
+ * this entry; bits 1..: the site (program counter) that stored.
+ */
+import { CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
+import { HW_SB_COUNT, hw, hwStores, tableMeta, tablePages } from "./layout";
+import { pteChanged } from "./oracle";
+import { noteWritten } from "./waiters";
+
+export const MODEL_SC: u32 = 0;
+export const MODEL_TSO: u32 = 1;
+export const MODEL_WEAK: u32 = 2;
+
+/** Set by a write barrier: the next buffered store may not pass those before it. */
+const BARRIER: u32 = 1;
+/** High bit of HW_SB_COUNT: a write barrier was the last thing seen. */
+const BARRIER_NEXT: u32 = 0x80000000;
+
+/** Makes a value visible to everyone. Page-table pages end where table meta begins. */
+export function commit(cpu: u32, address: usize, value: u64, site: u32): void {
+  if (address >= tablePages && address < tableMeta) {
+    const old = load<u64>(address);
+    store<u64>(address, value);
+    pteChanged(cpu, address, old, value, site);
+  } else {
+    store<u64>(address, value);
+  }
+  noteWritten(address);
+}
+
+// @ts-ignore: decorator
+@inline
+function entryAt(c: usize, index: u32): usize {
+  return c + hwStores + (<usize>index << 4);
+}
+
+export function buffered(cpu: u32): u32 {
+  return load<u32>(hw(cpu), HW_SB_COUNT) & ~BARRIER_NEXT;
+}
+
+function remove(c: usize, index: u32): void {
+  const count = load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT;
+  const at = entryAt(c, index);
+  const last = entryAt(c, count - 1);
+  // An entry that leaves from the middle hands its barrier to the next one, which otherwise could pass what it held back.
+  if (index + 1 < count && (load<u32>(at, 4) & BARRIER) != 0) store<u32>(at + 16, load<u32>(at + 16, 4) | BARRIER, 4);
+  memory.copy(at, at + 16, last - at);
+  memory.fill(last, 0, 16);
+  store<u32>(c, (load<u32>(c, HW_SB_COUNT) & BARRIER_NEXT) | (count - 1), HW_SB_COUNT);
+}
+
+/** Whether the i-th oldest store may become visible next under the memory model. */
+export function canDrain(cpu: u32, index: u32): bool {
+  const c = hw(cpu);
+  if (index >= buffered(cpu)) return false;
+  if (index == 0) return true;
+  if (config(CFG_MODEL) != MODEL_WEAK) return false;
+  const address = load<u32>(entryAt(c, index));
+  for (let i: u32 = 0; i <= index; i++) {
+    if (i > 0 && (load<u32>(entryAt(c, i), 4) & BARRIER) != 0) return false;
+    if (i < index && load<u32>(entryAt(c, i)) == address) return false;
+  }
+  return true;
+}
+
+/** Makes the i-th oldest store of a CPU visible. */
+export function drain(cpu: u32, index: u32): void {
+  const c = hw(cpu);
+  const at = entryAt(c, index);
+  const address = <usize>load<u32>(at);
+  const site = load<u32>(at, 4) >> 1;
+  const value = load<u64>(at, 8);
+  remove(c, index);
+  commit(cpu, address, value, site);
+}
+
+/** What a fence does: every store of this CPU becomes visible, oldest first. */
+export function drainAll(cpu: u32): void {
+  const c = hw(cpu);
+  while ((load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT) != 0) drain(cpu, 0);
+  store<u32>(c, 0, HW_SB_COUNT);
+}
+
+/** What an atomic that orders nothing does in `weak`: only this cell's own older stores must be out first. */
+export function drainCell(cpu: u32, address: usize): void {
+  let i: u32 = 0;
+  while (i < buffered(cpu)) {
+    if (load<u32>(entryAt(hw(cpu), i)) == <u32>address) drain(cpu, i);
+    else i++;
+  }
+}
+
+export function writeBarrier(cpu: u32): void {
+  const c = hw(cpu);
+  if (config(CFG_MODEL) == MODEL_WEAK && buffered(cpu) != 0) store<u32>(c, load<u32>(c, HW_SB_COUNT) | BARRIER_NEXT, HW_SB_COUNT);
+}
+
+/** A plain load: the CPU's own youngest store to the cell, else memory. */
+export function loadCell(cpu: u32, address: usize): u64 {
+  const c = hw(cpu);
+  let i = load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT;
+  while (i > 0) {
+    i--;
+    const at = entryAt(c, i);
+    if (load<u32>(at) == <u32>address) return load<u64>(at, 8);
+  }
+  return load<u64>(address);
+}
+
+/** A plain store. */
+export function storeCell(cpu: u32, address: usize, value: u64, site: u32): void {
+  if (config(CFG_MODEL) == MODEL_SC) {
+    commit(cpu, address, value, site);
+    return;
+  }
+  const c = hw(cpu);
+  if (buffered(cpu) == config(CFG_STORE_BUFFER)) drain(cpu, 0);
+  const word = load<u32>(c, HW_SB_COUNT);
+  const count = word & ~BARRIER_NEXT;
+  const at = entryAt(c, count);
+  store<u32>(at, <u32>address);
+  store<u32>(at, (site << 1) | (word & BARRIER_NEXT ? BARRIER : 0), 4);
+  store<u64>(at, value, 8);
+  store<u32>(c, count + 1, HW_SB_COUNT);
+}

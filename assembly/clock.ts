@@ -1,0 +1,188 @@
+/*
+ * The clock: quanta of a bound phase, in which CPUs run their own accesses, and a weave phase, in which everything that CPUs can see of
+ * each other happens in (time, CPU) order: faults, kernel steps, interrupts. A CPU that returns to user mode inside a weave goes on in
+ * the next bound phase with its own clock, so no time is lost; what it sees of others is at most one quantum late.
+ */
+import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE } from "./bound";
+import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
+import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
+import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
+import { canDeliver } from "./ipi";
+import {
+  callsDone, CK_ARRIVAL, CK_CLOCK, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_TASK, hw, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
+  TT_FLAGS, TT_STATE,
+} from "./layout";
+import { hasOtherRunnable, MODE_USER, release } from "./sched";
+import { CYCLES_IDLE, spend } from "./stats";
+import { mergeAllLogs } from "./walk";
+import { weaveEvent, weaveTime } from "./weave";
+
+export const RUN_MORE: u32 = 0;
+/** Tasks ran dry: their feeds are to be refilled. */
+export const RUN_FEED: u32 = 1;
+export const RUN_DONE: u32 = 2;
+/** Nothing can move, and no feed can help: a deadlock of the simulated kernel, or of a trace. */
+export const RUN_STUCK: u32 = 3;
+/** The samples are to be collected. */
+export const RUN_SAMPLES: u32 = 4;
+
+const NOW: usize = 24;
+/** The host found the ring full when it had more; see TT_FLAGS. */
+export const TASK_RING_FULL: u32 = 1;
+export const TASK_DRY: u32 = 2;
+
+/** Start of the current quantum. */
+export function now(): u64 {
+  return load<u64>(callsDone, NOW);
+}
+
+/** The i-th CPU that the bound phase visits; the order is free, which tests use. */
+function inOrder(i: u32): u32 {
+  const order = config(CFG_BOUND_ORDER);
+  if (order == 1) return cpus - 1 - i;
+  if (order != 2) return i;
+  const odd = cpus >> 1;
+  return i < odd ? (i << 1) + 1 : (i - odd) << 1;
+}
+
+function bound(end: u64): void {
+  for (let i: u32 = 0; i < cpus; i++) {
+    const cpu = inOrder(i);
+    const k = clk(cpu);
+    if (load<u32>(k, CK_MODE) != MODE_USER || load<u32>(k, CK_TRAP) != TRAP_NONE) continue;
+    // A pending interrupt stops the turn where it arrives.
+    const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
+    if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
+  }
+}
+
+/** Tasks whose wait for another task's records is over may run from now on. */
+function releaseWaiters(): void {
+  if (waitingTasks() == 0) return;
+  const top = taskTop();
+  for (let task: u32 = 0; task < top; task++) {
+    if (load<u32>(taskAt(task), TT_STATE) == TASK_WAITS_TASK) release(task, now());
+  }
+}
+
+/** A task whose time slice is over gives way if another of its CPU can run. */
+function slices(): void {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const k = clk(cpu);
+    if (load<u32>(k, CK_MODE) != MODE_USER || load<u32>(k, CK_TRAP) != TRAP_NONE) continue;
+    if (load<u64>(k, CK_CLOCK) >= load<u64>(k, CK_SLICE_END) && hasOtherRunnable(cpu)) store<u32>(k, TRAP_SLICE, CK_TRAP);
+  }
+}
+
+function weave(end: u64): void {
+  mergeAllLogs();
+  releaseWaiters();
+  slices();
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) schedule(cpu);
+  for (;;) {
+    const due = nextDue();
+    if (due == NEVER || due >> 10 >= end) return;
+    const cpu = <u32>due & 1023;
+    weaveEvent(cpu);
+    schedule(cpu);
+  }
+}
+
+/** Puts the CPU's next event into the tree. */
+function schedule(cpu: u32): void {
+  const at = weaveTime(cpu);
+  if (at == NEVER) {
+    if (dueOf(cpu) != NEVER) cancelDue(cpu);
+  } else {
+    setDue(cpu, at);
+  }
+}
+
+/** Earliest time at which anything can happen, or NEVER. */
+function nextTime(): u64 {
+  const due = nextDue();
+  let least = due == NEVER ? NEVER : due >> 10;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const k = clk(cpu);
+    if (load<u32>(k, CK_MODE) == MODE_USER && load<u32>(k, CK_TRAP) == TRAP_NONE) least = min(least, load<u64>(k, CK_CLOCK));
+  }
+  return least;
+}
+
+/** Whether the host should be asked for records: somebody is dry, or a full ring has drained while others starve. */
+function wantsFeed(): bool {
+  let dry = false;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    if (load<u32>(clk(cpu), CK_TRAP) != TRAP_DRY || load<u32>(clk(cpu), CK_MODE) != MODE_USER) continue;
+    const t = taskAt(load<u32>(hw(cpu), HW_TASK) - 1);
+    store<u32>(t, load<u32>(t, TT_FLAGS) | TASK_DRY, TT_FLAGS);
+    dry = true;
+  }
+  if (dry) return true;
+  if (starvedTasks() == 0) return false;
+  const top = taskTop();
+  const half = <u64>config(CFG_RING) >> 1;
+  for (let task: u32 = 0; task < top; task++) {
+    const t = taskAt(task);
+    if ((load<u32>(t, TT_FLAGS) & TASK_RING_FULL) != 0 && load<u64>(t, TT_APPENDED) - load<u64>(t, TT_CONSUMED) < half) return true;
+  }
+  return false;
+}
+
+/** Runs up to `quanta` quanta; says why it stopped. */
+export function run(quanta: u32): u32 {
+  const length = <u64>config(CFG_QUANTUM);
+  for (let i: u32 = 0; i < quanta; i++) {
+    const end = now() + length;
+    bound(end);
+    weave(end);
+    publishConsumed();
+    if (wantsFeed()) {
+      advance(end, length);
+      return RUN_FEED;
+    }
+    if (nextTime() == NEVER) {
+      if (liveTasks() == 0) return RUN_DONE;
+      return starvedTasks() != 0 ? RUN_FEED : RUN_STUCK;
+    }
+    advance(end, length);
+    if (load<u32>(samples) > (SAMPLES_MAX >> 2) * 3) return RUN_SAMPLES;
+  }
+  return RUN_MORE;
+}
+
+/** Starts the next quantum: the following one, or, when nothing happens for long, the one in which something does. */
+function advance(end: u64, length: u64): void {
+  const next = nextTime();
+  const start = next == NEVER || next < end + length ? end : next - (next % length);
+  store<u64>(callsDone, start, NOW);
+}
+
+/** The run is over: every CPU idles up to the last one's clock, so that all clocks agree. Returns that time. */
+export function settleClocks(): u64 {
+  let last: u64 = 0;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) last = max(last, load<u64>(clk(cpu), CK_CLOCK));
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) spend(cpu, last - load<u64>(clk(cpu), CK_CLOCK), CYCLES_IDLE);
+  return last;
+}
+
+/** The host has refilled what it could: dry tasks go on, or sleep until there is more for them. */
+export function fed(): void {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const k = clk(cpu);
+    if (load<u32>(k, CK_TRAP) != TRAP_DRY || load<u32>(k, CK_MODE) != MODE_USER) continue;
+    const task = load<u32>(hw(cpu), HW_TASK) - 1;
+    const t = taskAt(task);
+    store<u32>(t, load<u32>(t, TT_FLAGS) & ~TASK_DRY, TT_FLAGS);
+    if (load<u64>(t, TT_CONSUMED) < load<u64>(t, TT_APPENDED)) store<u32>(k, TRAP_NONE, CK_TRAP);
+    else {
+      setTaskState(task, TASK_STARVED);
+      store<u32>(k, TRAP_SLICE, CK_TRAP);
+    }
+  }
+  const top = taskTop();
+  for (let task: u32 = 0; task < top; task++) {
+    const t = taskAt(task);
+    if (load<u32>(t, TT_STATE) == TASK_STARVED && load<u64>(t, TT_CONSUMED) < load<u64>(t, TT_APPENDED)) release(task, now());
+  }
+}

@@ -1,0 +1,84 @@
+/*
+ * Frames and page-table pages: allocation, generations. Both are handed out last in, first out, because early reuse is what makes a
+ * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
+ */
+import { CFG_FRAMES, CFG_TABLES, config } from "./config";
+import { clearHolders } from "./holders";
+import {
+  FM_GENERATION, FM_LIVE, FM_NEXT, frameMetaOf, pageBytesShift, pools, pteAddress, tableMetaOf, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT,
+} from "./layout";
+import { frameFreed } from "./oracle";
+import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
+
+// Words of `pools`.
+export const POOL_TABLE_FREE: usize = 0;
+export const POOL_TABLES_LIVE: usize = 4;
+export const POOL_FRAME_FREE: usize = 8;
+export const POOL_FRAMES_LIVE: usize = 12;
+export const POOL_TABLE_TOP: usize = 16;
+export const POOL_FRAME_TOP: usize = 20;
+export const POOL_FRAMES_PEAK: usize = 24;
+
+/** A frame, or 0 when memory is out. */
+export function allocateFrame(): u32 {
+  let pfn = load<u32>(pools + POOL_FRAME_FREE);
+  if (pfn != 0) {
+    store<u32>(pools + POOL_FRAME_FREE, load<u32>(frameMetaOf(pfn), FM_NEXT));
+    store<u32>(frameMetaOf(pfn), 0, FM_NEXT);
+  } else {
+    pfn = load<u32>(pools + POOL_FRAME_TOP) + 1;
+    if (pfn >= config(CFG_FRAMES)) return 0;
+    store<u32>(pools + POOL_FRAME_TOP, pfn);
+  }
+  store<u32>(frameMetaOf(pfn), 1, FM_LIVE);
+  const live = load<u32>(pools + POOL_FRAMES_LIVE) + 1;
+  store<u32>(pools + POOL_FRAMES_LIVE, live);
+  if (live > load<u32>(pools + POOL_FRAMES_PEAK)) store<u32>(pools + POOL_FRAMES_PEAK, live);
+  return pfn;
+}
+
+export function freeFrame(cpu: u32, pfn: u32, site: u32): void {
+  const meta = frameMetaOf(pfn);
+  if (pfn == 0 || pfn >= config(CFG_FRAMES) || load<u32>(meta, FM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | pfn);
+  frameFreed(cpu, pfn, site);
+  store<u32>(meta, 0, FM_LIVE);
+  store<u32>(meta, load<u32>(meta, FM_GENERATION) + 1, FM_GENERATION);
+  store<u32>(meta, load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
+  store<u32>(pools + POOL_FRAME_FREE, pfn);
+  store<u32>(pools + POOL_FRAMES_LIVE, load<u32>(pools + POOL_FRAMES_LIVE) - 1);
+}
+
+/** A zeroed page table, or 0 when there is none left. `root` 0 makes it a root of its own. */
+export function allocateTable(root: u32, level: u32, base: u64): u32 {
+  let table = load<u32>(pools + POOL_TABLE_FREE);
+  if (table != 0) {
+    store<u32>(pools + POOL_TABLE_FREE, load<u32>(tableMetaOf(table), TM_NEXT));
+  } else {
+    table = load<u32>(pools + POOL_TABLE_TOP) + 1;
+    if (table >= config(CFG_TABLES)) return 0;
+    store<u32>(pools + POOL_TABLE_TOP, table);
+  }
+  const meta = tableMetaOf(table);
+  store<u32>(meta, root == 0 ? table : root, TM_ROOT);
+  store<u32>(meta, level, TM_LEVEL);
+  store<u32>(meta, 0, TM_NEXT);
+  store<u32>(meta, 1, TM_LIVE);
+  store<u64>(meta, base, TM_BASE);
+  memory.fill(pteAddress(table, 0), 0, <usize>1 << pageBytesShift);
+  store<u32>(pools + POOL_TABLES_LIVE, load<u32>(pools + POOL_TABLES_LIVE) + 1);
+  return table;
+}
+
+export function freeTable(table: u32, site: u32): void {
+  const meta = tableMetaOf(table);
+  if (table == 0 || table >= config(CFG_TABLES)) panic(TRAP_BAD_TABLE, table);
+  if (load<u32>(meta, TM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | (1 << 31) | table);
+  if (load<u32>(meta, TM_ROOT) == table) clearHolders(table);
+  store<u32>(meta, 0, TM_LIVE);
+  store<u32>(meta, 0, TM_ROOT);
+  store<u32>(meta, 0, TM_LEVEL);
+  store<u64>(meta, 0, TM_BASE);
+  store<u32>(meta, load<u32>(pools + POOL_TABLE_FREE), TM_NEXT);
+  store<u32>(pools + POOL_TABLE_FREE, table);
+  store<u32>(pools + POOL_TABLES_LIVE, load<u32>(pools + POOL_TABLES_LIVE) - 1);
+}

@@ -1,0 +1,104 @@
+/*
+ * The whole export surface. Constants are exported as globals; the host reads them by name and copies no number.
+ */
+import { buffered, canDrain as mayDrain, drain as drainOne } from "./cells";
+
+import { L1I4K } from "./config";
+import { clearDue } from "./due";
+import { startTask as startTaskAt } from "./feed";
+import { canDeliver as mayDeliver, deliver as deliverTo } from "./ipi";
+import { CK_HINTS, clk, cpus, HINT_BYTES, HW_REGS, hw, plan as planLayout, STRUCTURES } from "./layout";
+import { begin as beginAt, isLive as isLiveNow, settle, step as stepOnce } from "./step";
+import { access as accessPage, evict as evictPage, speculate as speculatePage } from "./tlb";
+import { mergeLog } from "./walk";
+
+export * from "./isa";
+export * from "./config";
+export * from "./layout";
+export * from "./prices";
+export * from "./trap";
+export * from "./stats";
+export * from "./oracle";
+export { TASK_ABSENT, TASK_ENDED, TASK_RUNNABLE, FEED_COMPUTE, FEED_CALL, FEED_WAIT_CALLS, FEED_WAIT_TASK, FEED_START, FEED_END } from "./feed";
+export { fed, now, run, RUN_DONE, RUN_FEED, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
+export { POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_FRAMES_PEAK, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
+export { BLOCKED, ENDED } from "./step";
+export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
+
+/** Lays the memory out; the first thing to call. Returns the bytes that are needed, which the host must have provided. */
+export function plan(): usize {
+  return planLayout();
+}
+
+/** Brings fresh, zeroed memory to the state before the first step. Once per world, whatever the number of instances. */
+export function init(): void {
+  clearDue();
+  const code = <u16>load<u32>(STRUCTURES + (<usize>L1I4K << 4));
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    // A hint that was never set must not name a data slot for an instruction page.
+    for (let i: usize = 0; i < HINT_BYTES; i += 2) store<u16>(clk(cpu) + CK_HINTS + HINT_BYTES + i, code);
+  }
+}
+
+export function startTask(task: u32): void {
+  startTaskAt(task, 0);
+}
+
+// The world one step at a time: what the adversary, the differential tests and the timing tests use.
+
+/** Sets an argument of the program that begin() is about to start; 64 bits in two halves. */
+export function setRegister(cpu: u32, register: u32, low: u32, high: u32): void {
+  store<u64>(hw(cpu) + HW_REGS + (<usize>register << 3), (<u64>high << 32) | <u64>low);
+}
+
+export function begin(cpu: u32, pc: u32): void {
+  beginAt(cpu, pc);
+}
+
+export function isLive(cpu: u32): bool {
+  return isLiveNow(cpu);
+}
+
+/** One step and the free ops behind it. Returns the price, BLOCKED or ENDED. */
+export function step(cpu: u32): i32 {
+  const cost = stepOnce(cpu);
+  if (cost >= 0) settle(cpu);
+  return cost;
+}
+
+/** One access in user mode: 0, or a fault's error code with bit 31 set. A and D bits are set at once. */
+export function access(cpu: u32, vpn: u64, kind: u32): u32 {
+  const fault = accessPage(cpu, vpn, kind);
+  mergeLog(cpu);
+  return fault;
+}
+
+export function speculate(cpu: u32, vpn: u64): void {
+  speculatePage(cpu, vpn);
+  mergeLog(cpu);
+}
+
+export function evict(cpu: u32, vpn: u64): void {
+  evictPage(cpu, vpn);
+}
+
+export function canDeliver(cpu: u32): bool {
+  return mayDeliver(cpu);
+}
+
+export function deliver(cpu: u32): void {
+  deliverTo(cpu);
+  settle(cpu);
+}
+
+export function storesBuffered(cpu: u32): u32 {
+  return buffered(cpu);
+}
+
+export function canDrain(cpu: u32, index: u32): bool {
+  return mayDrain(cpu, index);
+}
+
+export function drain(cpu: u32, index: u32): void {
+  drainOne(cpu, index);
+}

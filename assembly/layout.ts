@@ -1,0 +1,349 @@
+/*
+ * The memory map, drawn once. Everything sits in one linear memory, in this order, each block aligned to a line (64 bytes):
+ *
+ *   0       32 KiB       64 KiB
+ *   | static | CONFIG ... | PROGRAM | STATE ........................ | TIME ............ | STATS ...... | FEED ... |
+ *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
+ *
+ *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
+ *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | free lists |
+ *            | ranges[mm] | page cache | hw[cpu] |
+ *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | KEYS | PAYLOADS | GHOSTS | MARKS |
+ *   TIME     | due tree | lines | holders | task time[] | waiters | clk[cpu] |
+ *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | line cache | A/D log |
+ *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ... | samples |
+ *   FEED     | ring[task] |
+ *
+ * Slots of a CPU's translation structures are numbered through all ten of them; KEYS, PAYLOADS, GHOSTS, MARKS, STAMPS, MADE and
+ * BROKEN are parallel arrays over slots. Nothing is allocated after plan(); unused bytes of STATE are zero.
+ */
+import {
+  CFG_CACHE, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
+  CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, COUNTERS_MAX, TLB_STRUCTURES,
+} from "./config";
+import { OP_BYTES } from "./isa";
+
+/** First byte of the program. */
+export const PROGRAM: usize = 65536;
+
+export let cpus: u32 = 0;
+export let maskWords: u32 = 0;
+export let radixBits: u32 = 9;
+export let radixMask: u64 = 511;
+export let pageBytesShift: u32 = 12;
+
+/** Base and stride of each record kind: {u32 base, u32 stride bytes} x 6, read by the interpreter. */
+export const RECORDS: usize = 64;
+/** {u32 first slot, u32 sets, u32 ways, u32 0} of each structure. */
+export const STRUCTURES: usize = 128;
+
+export let stateBase: usize = 0;
+export let stateEnd: usize = 0;
+export let tablePages: usize = 0;
+export let tableMeta: usize = 0;
+export let frameMeta: usize = 0;
+/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, marked entries, 0}. */
+export let pools: usize = 0;
+export let ranges: usize = 0;
+export let rangesStride: usize = 0;
+export let pageCache: usize = 0;
+export let hwBase: usize = 0;
+export let hwStride: usize = 0;
+export let slots: u32 = 0;
+
+// Offsets within hw[cpu].
+export const HW_PC0: usize = 0;
+export const HW_LIVE0: usize = 4;
+export const HW_STATUS0: usize = 8;
+export const HW_PC1: usize = 16;
+export const HW_LIVE1: usize = 20;
+export const HW_STATUS1: usize = 24;
+export const HW_IRQ_OFF: usize = 32;
+export const HW_IN_IRQ: usize = 36;
+export const HW_PENDING: usize = 40;
+export const HW_ROOT: usize = 44;
+export const HW_PCID: usize = 48;
+/** Current task + 1; 0 is the idle task. */
+export const HW_TASK: usize = 52;
+export const HW_SB_COUNT: usize = 56;
+/** TLB entries of this CPU that carry a mark of the oracle. */
+export const HW_MARKS: usize = 60;
+export const HW_QUEUE_HEAD: usize = 64;
+export const HW_QUEUE_COUNT: usize = 68;
+export const HW_REGS: usize = 80;
+export let hwRegs1: usize = 0;
+export let hwStores: usize = 0;
+export let hwQueue: usize = 0;
+export let hwKeys: usize = 0;
+export let hwPayloads: usize = 0;
+export let hwGhosts: usize = 0;
+export let hwMarks: usize = 0;
+
+// Offsets within meta records.
+export const TM_BYTES: usize = 32;
+export const TM_ROOT: usize = 0;
+export const TM_LEVEL: usize = 4;
+export const TM_NEXT: usize = 8;
+export const TM_LIVE: usize = 12;
+export const TM_BASE: usize = 16;
+export const FM_BYTES: usize = 64;
+export const FM_GENERATION: usize = 0;
+export const FM_NEXT: usize = 4;
+export const FM_LIVE: usize = 8;
+/** Leaf page-table entries that map this frame now. */
+export const FM_MAPPED: usize = 12;
+/** While a copy window is open: the frame copied to, and for that frame the one copied from. */
+export const FM_COPY_TO: usize = 16;
+export const FM_COPY_FROM: usize = 20;
+export const FM_COPY_ROOT: usize = 24;
+export const FM_FREED_SITE: usize = 28;
+export const FM_COPY_VPN: usize = 32;
+/** On a copy's target: a store hit the source after the copy: {cpu + 1, kind, site of the copy}. */
+export const FM_LOST_CPU: usize = 40;
+export const FM_LOST_KIND: usize = 44;
+export const FM_COPY_SITE: usize = 48;
+export const FM_LOST_MADE: usize = 52;
+/** Bytes of a range: {start vpn u64, end vpn u64, value u64}; a map starts with its count (u64). */
+export const RANGE_BYTES: usize = 24;
+
+export let timeBase: usize = 0;
+export let dueTree: usize = 0;
+export let dueLeaves: u32 = 0;
+export let lines: usize = 0;
+export let holders: usize = 0;
+export let taskTime: usize = 0;
+export let waitBuckets: usize = 0;
+export let callsDone: usize = 0;
+export let clkBase: usize = 0;
+export let clkStride: usize = 0;
+
+// Offsets within clk[cpu].
+export const CK_CLOCK: usize = 0;
+export const CK_ARRIVAL: usize = 8;
+export const CK_WAIT_SINCE: usize = 16;
+export const CK_TRAP_TIME: usize = 24;
+export const CK_SHOOTDOWN_SINCE: usize = 32;
+export const CK_SLICE_END: usize = 40;
+export const CK_MODE: usize = 48;
+export const CK_TRAP: usize = 52;
+export const CK_TRAP_A: usize = 56;
+export const CK_TRAP_B: usize = 64;
+export const CK_ENTRY: usize = 68;
+export const CK_IN_SHOOTDOWN: usize = 72;
+export const CK_WAIT_ADDRESS: usize = 76;
+export const CK_IRQ_WAITS: usize = 80;
+export const CK_TICK: usize = 84;
+export const CK_LOG_COUNT: usize = 88;
+export const CK_WAIT_LOCK: usize = 92;
+export const CK_NEXT_TASK: usize = 96;
+export const CK_LAST_FAULT: usize = 104;
+export const CK_FAULT_REPEATS: usize = 112;
+export const CK_WAIT_RELEASED: usize = 116;
+export const CK_IRQ_SAVED_WAIT: usize = 120;
+/** Two tables of 256 u16: a recent slot for a page's low bits, for data and for instructions. */
+export const CK_HINTS: usize = 128;
+export const HINT_BYTES: usize = 512;
+export let ckStamps: usize = 0;
+export let ckLines: usize = 0;
+export let ckLog: usize = 0;
+/** A/D updates that one CPU may log in one bound phase; a full log ends its turn. */
+export const LOG_MAX: u32 = 1024;
+
+// Offsets within task time: {consumed u64, limit u64 (records appended), state u32, flags u32, wait a u64, wait b u64}.
+export const TT_BYTES: usize = 64;
+export const TT_CONSUMED: usize = 0;
+export const TT_APPENDED: usize = 8;
+export const TT_STATE: usize = 16;
+export const TT_FLAGS: usize = 20;
+export const TT_WAIT_A: usize = 24;
+export const TT_WAIT_B: usize = 32;
+/** Earliest cycle at which the task may run again. */
+export const TT_READY: usize = 40;
+/** Records consumed at the start of the quantum: what others may look at in a bound phase. */
+export const TT_SEEN: usize = 48;
+
+export let statsBase: usize = 0;
+export let stBase: usize = 0;
+export let stStride: usize = 0;
+export const ST_CYCLES: usize = 0; // u64 x 8, by CYCLES_*
+export const ST_TLB: usize = 64; // u64 x 16, by TLB_*
+export const ST_COUNTERS: usize = 192; // u64 x COUNTERS_MAX, by Program.counters
+export const ST_VIOLATIONS: usize = 192 + 8 * <usize>COUNTERS_MAX; // VIOLATION_BYTES x 8 invariants
+export const VIOLATION_BYTES: usize = 64;
+export const ST_WINDOWS: usize = ST_VIOLATIONS + 8 * VIOLATION_BYTES; // u64 x 64: times a window was entered
+export const ST_FIXED: usize = ST_WINDOWS + 64 * 8;
+export let stMade: usize = 0;
+export let stBroken: usize = 0;
+/** {u32 count, u32 lost} then SAMPLES_MAX x {u32 entry, u32 cpu, u64 cycles}. */
+export let samples: usize = 0;
+export const SAMPLES_MAX: u32 = 65536;
+
+export let feedBase: usize = 0;
+export let ringBytes: usize = 0;
+export let memoryEnd: usize = 0;
+
+/** Calls that may be outstanding in feeds at once: bits of the window of `callsDone`. */
+export const CALLS_WINDOW: u32 = 1 << 21;
+export const WAIT_BUCKETS: u32 = 1024;
+
+export const RECORD_KINDS: u32 = 6;
+
+function line(address: usize): usize {
+  return (address + 63) & ~(<usize>63);
+}
+
+function planRecords(at: usize): usize {
+  for (let kind: u32 = 0; kind < RECORD_KINDS; kind++) {
+    const stride = <usize>config(CFG_RECORD_WORDS + kind) << 3;
+    let count: u32 = 1;
+    if (kind == 1) count = config(CFG_MMS);
+    if (kind == 2) count = cpus;
+    if (kind == 3) count = config(CFG_TASKS);
+    if (kind == 4) count = config(CFG_TABLES);
+    if (kind == 5) count = config(CFG_FRAMES);
+    store<u32>(RECORDS + (kind << 3), <u32>at);
+    store<u32>(RECORDS + (kind << 3) + 4, <u32>stride);
+    at = line(at + stride * <usize>count);
+  }
+  return at;
+}
+
+function planStructures(): void {
+  let slot: u32 = 0;
+  for (let s: u32 = 0; s < TLB_STRUCTURES; s++) {
+    const sets = config(CFG_GEOMETRY + s * 2);
+    const ways = config(CFG_GEOMETRY + s * 2 + 1);
+    const d = STRUCTURES + (<usize>s << 4);
+    store<u32>(d, slot);
+    store<u32>(d + 4, sets);
+    store<u32>(d + 8, ways);
+    slot += sets * ways;
+  }
+  slots = slot;
+}
+
+function planHw(at: usize): usize {
+  const registers = <usize>(config(CFG_REGISTERS) + 1) << 3;
+  hwRegs1 = HW_REGS + registers;
+  hwStores = hwRegs1 + registers;
+  hwQueue = hwStores + (<usize>config(CFG_STORE_BUFFER) << 4);
+  hwKeys = line(hwQueue + (<usize>cpus << 1));
+  hwPayloads = hwKeys + (<usize>slots << 3);
+  hwGhosts = hwPayloads + (<usize>slots << 3);
+  hwMarks = hwGhosts + (<usize>slots << 3);
+  // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
+  hwStride = line(hwMarks + slots) + 64;
+  hwBase = at;
+  return at + hwStride * <usize>cpus;
+}
+
+function planState(at: usize): usize {
+  stateBase = at;
+  at = planRecords(at);
+  tablePages = at;
+  at = line(at + (<usize>config(CFG_TABLES) << pageBytesShift));
+  tableMeta = at;
+  at = line(at + <usize>config(CFG_TABLES) * TM_BYTES);
+  frameMeta = at;
+  at = line(at + <usize>config(CFG_FRAMES) * FM_BYTES);
+  pools = at;
+  at += 64;
+  ranges = at;
+  rangesStride = 8 + <usize>config(CFG_RANGES) * RANGE_BYTES;
+  at = line(at + rangesStride * <usize>config(CFG_MMS));
+  pageCache = at;
+  at = line(at + (<usize>config(CFG_CACHE) << 4));
+  at = planHw(at);
+  stateEnd = at;
+  return at;
+}
+
+function planTime(at: usize): usize {
+  timeBase = at;
+  dueTree = at;
+  dueLeaves = 1;
+  while (dueLeaves < cpus) dueLeaves <<= 1;
+  at = line(at + (<usize>dueLeaves << 4));
+  lines = at;
+  at = line(at + ((stateEnd - stateBase) >> 4));
+  holders = at;
+  at = line(at + ((<usize>config(CFG_TABLES) * <usize>maskWords) << 3));
+  taskTime = at;
+  at += <usize>config(CFG_TASKS) * TT_BYTES;
+  waitBuckets = at;
+  at += <usize>WAIT_BUCKETS << 2;
+  callsDone = at;
+  at += 64 + (<usize>CALLS_WINDOW >> 3);
+  ckStamps = CK_HINTS + 2 * HINT_BYTES;
+  ckLines = line(ckStamps + (<usize>slots << 2));
+  ckLog = ckLines + (<usize>config(CFG_LINES) << 3);
+  clkStride = line(ckLog + (<usize>LOG_MAX << 2)) + 64;
+  clkBase = at;
+  return at + clkStride * <usize>cpus;
+}
+
+function planStats(at: usize): usize {
+  statsBase = at;
+  stMade = ST_FIXED;
+  stBroken = stMade + (<usize>slots << 2);
+  stStride = line(stBroken + (<usize>slots << 2)) + 64;
+  stBase = at;
+  at += stStride * <usize>cpus;
+  samples = at;
+  return at + 64 + (<usize>SAMPLES_MAX << 4);
+}
+
+/** Computes every base from the configuration. Each instance that shares the memory calls it once. Returns bytes needed. */
+export function plan(): usize {
+  cpus = config(CFG_CPUS);
+  maskWords = (cpus + 63) >> 6;
+  radixBits = config(CFG_RADIX_BITS);
+  radixMask = (1 << <u64>radixBits) - 1;
+  pageBytesShift = radixBits + 3;
+  planStructures();
+  let at = line(PROGRAM + <usize>config(CFG_OPS) * <usize>OP_BYTES);
+  at = planState(at);
+  at = planTime(at);
+  at = planStats(at);
+  feedBase = at;
+  ringBytes = <usize>config(CFG_RING) << 3;
+  memoryEnd = at + ringBytes * <usize>config(CFG_TASKS);
+  return memoryEnd;
+}
+
+// @ts-ignore: decorator
+@inline
+export function hw(cpu: u32): usize {
+  return hwBase + <usize>cpu * hwStride;
+}
+
+// @ts-ignore: decorator
+@inline
+export function clk(cpu: u32): usize {
+  return clkBase + <usize>cpu * clkStride;
+}
+
+// @ts-ignore: decorator
+@inline
+export function st(cpu: u32): usize {
+  return stBase + <usize>cpu * stStride;
+}
+
+/** Address of a page-table entry. */
+// @ts-ignore: decorator
+@inline
+export function pteAddress(table: u32, index: u32): usize {
+  return tablePages + (<usize>table << pageBytesShift) + (<usize>index << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function tableMetaOf(table: u32): usize {
+  return tableMeta + <usize>table * TM_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function frameMetaOf(pfn: u32): usize {
+  return frameMeta + <usize>pfn * FM_BYTES;
+}

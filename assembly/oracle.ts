@@ -1,0 +1,298 @@
+/*
+ * The oracle: what the owner of the memory is entitled to see, whatever the mechanism. It watches page-table writes, promises, frees,
+ * copies and accesses, and knows no mechanism.
+ *
+ * It costs the fast path nothing: when a page-table entry loses a right, the translations that still grant it, on every CPU that ever
+ * loaded the root, are marked; a marked key does not match on the fast path, and the slow path asks here. MARKS of a slot:
+ *
+ *   7             6..4                     3                 2..0
+ *   | frame freed | promised gone: x w r | source of a copy | stale: x w r |
+ *
+ * `made` of a slot is the site that made it stale, `broken` the site that promised (a call's return) or freed although it was.
+ */
+import { isHolder } from "./holders";
+import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
+import { KEY_WATCH, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
+import {
+  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_GENERATION, FM_LIVE,
+  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads,
+  pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
+  TM_ROOT, VIOLATION_BYTES,
+} from "./layout";
+import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
+
+export const STALE_FRAME: u32 = 0;
+export const STALE_RIGHT: u32 = 1;
+export const LOST_WRITE: u32 = 2;
+export const INVARIANTS: u32 = 3;
+
+// Offsets within a violation record.
+export const VIOLATION_COUNT: usize = 0;
+export const VIOLATION_TIME: usize = 8;
+export const VIOLATION_VPN: usize = 16;
+export const VIOLATION_KIND: usize = 24;
+export const VIOLATION_TASK: usize = 28;
+export const VIOLATION_FRAME: usize = 32;
+export const VIOLATION_MADE: usize = 36;
+export const VIOLATION_BROKEN: usize = 40;
+
+const READ: u32 = 1;
+const WRITE: u32 = 2;
+const EXEC: u32 = 4;
+const ALL: u32 = 7;
+const COPIED: u32 = 8;
+const FREED: u32 = 128;
+
+// @ts-ignore: decorator
+@inline
+function pfnOf(pte: u64): u32 {
+  return <u32>((pte >> PFN_SHIFT) & PFN_MASK);
+}
+
+function setMark(cpu: u32, slot: u32, mark: u32): void {
+  const c = hw(cpu);
+  const at = c + hwKeys + (<usize>slot << 3);
+  const key = load<u64>(at);
+  const had = (key & KEY_WATCH) != 0;
+  store<u8>(c + hwMarks + slot, <u8>mark);
+  if (mark != 0 && !had) {
+    store<u64>(at, key | KEY_WATCH);
+    store<u32>(c, load<u32>(c, HW_MARKS) + 1, HW_MARKS);
+  } else if (mark == 0 && had) {
+    store<u64>(at, key & ~KEY_WATCH);
+    store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function markOf(cpu: u32, slot: u32): u32 {
+  return load<u8>(hw(cpu) + hwMarks + slot);
+}
+
+/** What a translation grants beyond its page-table entry. */
+function staleRights(payload: u64, pte: u64): u32 {
+  if ((pte & PTE_P) == 0 || pfnOf(pte) != <u32>payload) return ALL;
+  let stale: u32 = 0;
+  if ((payload & PAY_WRITE) != 0 && (pte & PTE_W) == 0) stale |= WRITE;
+  if ((payload & PAY_EXEC) != 0 && (pte & PTE_NX) != 0) stale |= EXEC;
+  return stale;
+}
+
+function compare(cpu: u32, slot: u32, pte: u64, site: u32): void {
+  const c = hw(cpu);
+  const stale = staleRights(load<u64>(c + hwPayloads + (<usize>slot << 3)), pte);
+  const mark = markOf(cpu, slot);
+  if (stale == (mark & ALL)) return;
+  // A right that is granted again is no longer owed: its promise goes with it.
+  const kept = mark & (COPIED | FREED | (stale << 4));
+  setMark(cpu, slot, kept | stale);
+  store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
+}
+
+/** Calls back for every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied. */
+function visit(cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
+  const c = hw(cpu);
+  for (let family: u32 = 0; family < 3; family++) {
+    const structure = config(CFG_STRUCTURE_OF + family * 3 + size);
+    const first = setOf(structure, page);
+    const end = first + waysOf(structure);
+    for (let slot = first; slot < end; slot++) {
+      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+      if (key == 0 || pageOf(key) != page || (<u32>(key >> 1) & 3) != size) continue;
+      if (load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
+      if (what == 0) compare(cpu, slot, value, site);
+      else markCopied(cpu, slot, <u32>value);
+    }
+  }
+}
+
+function markCopied(cpu: u32, slot: u32, pfn: u32): void {
+  const payload = load<u64>(hw(cpu) + hwPayloads + (<usize>slot << 3));
+  if (<u32>payload == pfn && (payload & PAY_WRITE) != 0) setMark(cpu, slot, markOf(cpu, slot) | COPIED);
+}
+
+/** A page-table entry changed from `old` to `value` by the micro-op at `site`, run by `cpu`. */
+export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site: u32): void {
+  const table = <u32>((address - tablePages) >> pageBytesShift);
+  const meta = tableMetaOf(table);
+  const level = load<u32>(meta, TM_LEVEL);
+  const wasLeaf = (old & PTE_P) != 0 && (level == 0 || (old & PTE_PS) != 0);
+  const isLeaf = (value & PTE_P) != 0 && (level == 0 || (value & PTE_PS) != 0);
+  if (!wasLeaf && !isLeaf && level != 0) return;
+  if (wasLeaf) addMapped(pfnOf(old), -1);
+  if (isLeaf) addMapped(pfnOf(value), 1);
+  if (!config(CFG_ORACLE)) return;
+  const root = load<u32>(meta, TM_ROOT);
+  const index = <u64>((address >> 3) & <usize>radixMask);
+  const vpn = load<u64>(meta, TM_BASE) + (index << <u64>(radixBits * level));
+  if (isLeaf) closeCopy(cpu, root, vpn, pfnOf(value), site);
+  const now = isLeaf ? value : 0;
+  for (let other: u32 = 0; other < cpus; other++) {
+    if (isHolder(root, other)) visit(other, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addMapped(pfn: u32, by: i32): void {
+  const meta = frameMetaOf(pfn);
+  store<i32>(meta, load<i32>(meta, FM_MAPPED) + by, FM_MAPPED);
+}
+
+/** A call returned after it took rights away: what is still stale in the range is promised gone. */
+export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u32): void {
+  const gone: u32 = remaining == 0 ? ALL : WRITE;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const c = hw(cpu);
+    if (load<u32>(c, HW_MARKS) == 0 || !isHolder(root, cpu)) continue;
+    for (let slot: u32 = 0; slot < slots; slot++) {
+      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+      if ((key & KEY_WATCH) == 0 || load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
+      const size = <u32>(key >> 1) & 3;
+      const vpn = pageOf(key) << <u64>(radixBits * size);
+      if (vpn >= end || vpn + (<u64>1 << <u64>(radixBits * size)) <= start) continue;
+      const mark = markOf(cpu, slot);
+      const promised = (mark & gone & ALL) << 4;
+      if ((mark & promised) == promised) continue;
+      setMark(cpu, slot, mark | promised);
+      store<u32>(st(cpu) + stBroken + (<usize>slot << 2), site);
+    }
+  }
+}
+
+/** A frame goes back to the allocator. Translations of it that no page-table write made stale are marked here: a kernel bug. */
+export function frameFreed(cpu: u32, pfn: u32, site: u32): void {
+  const meta = frameMetaOf(pfn);
+  store<u32>(meta, site, FM_FREED_SITE);
+  const from = load<u32>(meta, FM_COPY_FROM);
+  if (from != 0) endCopy(from, pfn);
+  if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
+  for (let other: u32 = 0; other < cpus; other++) {
+    const c = hw(other);
+    for (let slot: u32 = 0; slot < slots; slot++) {
+      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+      if (key == 0 || (<u32>(key >> 1) & 3) == 3 || <u32>load<u64>(c + hwPayloads + (<usize>slot << 3)) != pfn) continue;
+      setMark(other, slot, markOf(other, slot) | FREED);
+      store<u32>(st(other) + stMade + (<usize>slot << 2), site);
+    }
+  }
+}
+
+/** The kernel copied `source` to `target` for (root, vpn): from now on stores to the source may be lost. */
+export function copyBegins(cpu: u32, source: u32, target: u32, root: u32, vpn: u64, site: u32): void {
+  if (!config(CFG_ORACLE)) return;
+  const meta = frameMetaOf(source);
+  if (load<u32>(meta, FM_COPY_TO) != 0) endCopy(source, load<u32>(meta, FM_COPY_TO));
+  store<u32>(meta, target, FM_COPY_TO);
+  store<u32>(meta, root, FM_COPY_ROOT);
+  store<u64>(meta, vpn, FM_COPY_VPN);
+  store<u32>(meta, site, FM_COPY_SITE);
+  store<u32>(frameMetaOf(target), source, FM_COPY_FROM);
+  for (let other: u32 = 0; other < cpus; other++) {
+    if (isHolder(root, other)) visit(other, root, vpn, 0, 1, source, site);
+  }
+}
+
+function endCopy(source: u32, target: u32): void {
+  const from = frameMetaOf(source);
+  const to = frameMetaOf(target);
+  store<u32>(from, 0, FM_COPY_TO);
+  store<u32>(from, 0, FM_COPY_ROOT);
+  store<u64>(from, 0, FM_COPY_VPN);
+  store<u32>(from, 0, FM_COPY_SITE);
+  store<u32>(to, 0, FM_COPY_FROM);
+  store<u32>(to, 0, FM_LOST_CPU);
+  store<u32>(to, 0, FM_LOST_KIND);
+  store<u32>(to, 0, FM_LOST_MADE);
+}
+
+/** The page table now maps `pfn` at (root, vpn): if it is the target of a copy whose source was written since, that write is lost. */
+function closeCopy(cpu: u32, root: u32, vpn: u64, pfn: u32, site: u32): void {
+  const to = frameMetaOf(pfn);
+  const source = load<u32>(to, FM_COPY_FROM);
+  if (source == 0) return;
+  const from = frameMetaOf(source);
+  if (load<u32>(from, FM_COPY_ROOT) != root || load<u64>(from, FM_COPY_VPN) != vpn) return;
+  const by = load<u32>(to, FM_LOST_CPU);
+  if (by != 0) report(by - 1, LOST_WRITE, vpn, load<u32>(to, FM_LOST_KIND), source, load<u32>(to, FM_LOST_MADE), load<u32>(from, FM_COPY_SITE));
+  endCopy(source, pfn);
+}
+
+function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
+  const at = st(cpu) + ST_VIOLATIONS + <usize>invariant * VIOLATION_BYTES;
+  const n = load<u64>(at);
+  store<u64>(at, n + 1);
+  if (n != 0) return;
+  store<u64>(at, load<u64>(clk(cpu), CK_CLOCK), VIOLATION_TIME);
+  store<u64>(at, vpn, VIOLATION_VPN);
+  store<u32>(at, kind, VIOLATION_KIND);
+  store<u32>(at, load<u32>(hw(cpu), HW_TASK), VIOLATION_TASK);
+  store<u32>(at, pfn, VIOLATION_FRAME);
+  store<u32>(at, made, VIOLATION_MADE);
+  store<u32>(at, broken, VIOLATION_BROKEN);
+}
+
+/** The leaf entry that the page table holds for (root, vpn) now, without any hardware taking part; 0 when there is none. */
+export function currentPte(root: u32, vpn: u64): u64 {
+  let table = root;
+  for (let level: i32 = 3; level >= 0; level--) {
+    const pte = load<u64>(pteAddress(table, <u32>(vpn >> <u64>(radixBits * level) & radixMask)));
+    if ((pte & PTE_P) == 0) return 0;
+    if (level == 0 || (pte & PTE_PS) != 0) return pte;
+    table = pfnOf(pte);
+  }
+  return 0;
+}
+
+/** A fill: entries of frames that are free, or are the source of an open copy, are born with a mark. */
+export function filled(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64): void {
+  const meta = frameMetaOf(<u32>payload);
+  let mark: u32 = 0;
+  if (load<u32>(meta, FM_LIVE) == 0) {
+    mark = FREED;
+    store<u32>(st(cpu) + stMade + (<usize>slot << 2), load<u32>(meta, FM_FREED_SITE));
+  }
+  if (load<u32>(meta, FM_COPY_TO) != 0 && load<u32>(meta, FM_COPY_ROOT) == root && load<u64>(meta, FM_COPY_VPN) == vpn && (payload & PAY_WRITE) != 0)
+    mark |= COPIED;
+  if (mark != 0) setMark(cpu, slot, mark);
+}
+
+/** Copies the marks of an entry to the slot that it was refilled into from the second level. */
+export function inherit(cpu: u32, from: u32, to: u32): void {
+  const mark = markOf(cpu, from);
+  if (mark == 0) return;
+  setMark(cpu, to, mark);
+  store<u32>(st(cpu) + stMade + (<usize>to << 2), load<u32>(st(cpu) + stMade + (<usize>from << 2)));
+  store<u32>(st(cpu) + stBroken + (<usize>to << 2), load<u32>(st(cpu) + stBroken + (<usize>from << 2)));
+}
+
+/** An access went through a marked entry and succeeded. */
+export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
+  if (!config(CFG_ORACLE)) return;
+  const c = hw(cpu);
+  const mark = markOf(cpu, slot);
+  const payload = load<u64>(c + hwPayloads + (<usize>slot << 3));
+  const ghost = load<u64>(c + hwGhosts + (<usize>slot << 3));
+  const pfn = <u32>payload;
+  const meta = frameMetaOf(pfn);
+  const made = load<u32>(st(cpu) + stMade + (<usize>slot << 2));
+  const isStore = (kind & 1) != 0;
+  if (load<u32>(meta, FM_GENERATION) != <u32>ghost || (mark & FREED) != 0) {
+    report(cpu, STALE_FRAME, vpn, kind, pfn, made, load<u32>(meta, FM_FREED_SITE));
+    return;
+  }
+  const need: u32 = isStore ? WRITE : kind == KIND_FETCH ? EXEC : READ;
+  if (((mark >> 4) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
+  if (!isStore) return;
+  const root = <u32>(ghost >> 32);
+  const pte = currentPte(root, vpn);
+  if ((pte & PTE_P) != 0 && (pte & PTE_PS) == 0 && pfnOf(pte) != pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
+  const target = load<u32>(meta, FM_COPY_TO);
+  if ((mark & COPIED) == 0 || target == 0 || load<u32>(meta, FM_COPY_ROOT) != root || load<u64>(meta, FM_COPY_VPN) != vpn) return;
+  const to = frameMetaOf(target);
+  if (load<u32>(to, FM_LOST_CPU) != 0) return;
+  store<u32>(to, cpu + 1, FM_LOST_CPU);
+  store<u32>(to, kind, FM_LOST_KIND);
+  store<u32>(to, made, FM_LOST_MADE);
+}

@@ -1,0 +1,351 @@
+/*
+ * The interpreter: step() executes one micro-op that is a step and returns its price in cycles; settle() runs the free ops behind it, so
+ * that a context always rests before its next step. Both schedulers call these two and nothing else: the clock charges the price in
+ * between, the adversary does not look at it.
+ */
+import { buffered, commit, drainAll, drainCell, loadCell, MODEL_WEAK, storeCell, writeBarrier } from "./cells";
+import { CFG_MODEL, CFG_REGISTERS, config, CFG_OPS } from "./config";
+import { canDeliver, pop, push, raise, raiseOne } from "./ipi";
+import * as isa from "./isa";
+import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
+import {
+  CK_CLOCK, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
+  HW_STATUS1, HW_TASK, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
+} from "./layout";
+import { readCost, writeCost } from "./lines";
+import { promise } from "./oracle";
+import { price, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE } from "./prices";
+import { count, enterWindow, sample, SAMPLE_SHOOTDOWN } from "./stats";
+import { machineStep } from "./step-machine";
+import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
+
+/** The step is disabled: what it waits for is in blockedOn. */
+export const BLOCKED: i32 = -1;
+/** The context has no step left. */
+export const ENDED: i32 = -2;
+/** Free ops in a row after which a program is taken for an endless loop. */
+const FREE_MAX: u32 = 1000000;
+
+export let blockedOn: usize = 0;
+export let blockedOnLock: bool = false;
+
+// @ts-ignore: decorator
+@inline
+function reg(r: usize, index: u32): u64 {
+  return load<u64>(r + (<usize>index << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+function setReg(r: usize, index: u32, value: u64): void {
+  if (index != NONE) store<u64>(r + (<usize>index << 3), value);
+}
+
+/** Address of the word that a field operand names. */
+// @ts-ignore: decorator
+@inline
+function fieldAddress(r: usize, w: u64, imm: u64): usize {
+  const record = RECORDS + (<usize>(imm >> 32) << 3);
+  const index = <usize>reg(r, <u32>(w >> 16) & 255);
+  const word = <usize><u32>imm + <usize>reg(r, <u32>(w >> 24) & 255);
+  return <usize>load<u32>(record) + index * <usize>load<u32>(record, 4) + (word << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function block(address: usize, isLock: bool): i32 {
+  blockedOn = address;
+  blockedOnLock = isLock;
+  return BLOCKED;
+}
+
+/** A locked read-modify-write: a fence, except that in `weak` one that returns nothing orders nothing. */
+// @ts-ignore: decorator
+@inline
+function fenceFor(cpu: u32, address: usize, returnsValue: bool): void {
+  if (buffered(cpu) == 0) return;
+  if (!returnsValue && config(CFG_MODEL) == MODEL_WEAK) drainCell(cpu, address);
+  else drainAll(cpu);
+}
+
+function rmw(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
+  const dst = <u32>(w >> 8) & 255;
+  const c = reg(r, <u32>(w >> 32) & 255);
+  fenceFor(cpu, at, op != isa.OP_ADDV && op != isa.OP_ORV && op != isa.OP_ANDV);
+  const old = load<u64>(at);
+  let next = old;
+  let result = old;
+  let write = true;
+  switch (op) {
+    case isa.OP_XCHG: case isa.OP_PTE_XCHG: next = c; break;
+    case isa.OP_CAS: case isa.OP_PTE_CAS:
+      write = old == c;
+      result = write ? 1 : 0;
+      if (write) next = reg(r, <u32>(w >> 40) & 255);
+      break;
+    case isa.OP_FADD: next = old + c; result = next; break;
+    case isa.OP_ADDV: next = old + c; break;
+    case isa.OP_ORV: case isa.OP_PTE_OR: next = old | c; break;
+    default: next = old & c;
+  }
+  const cost = writeCost(cpu, at) + price(PRICE_RMW);
+  if (write) commit(cpu, at, next, pc);
+  setReg(r, dst, result);
+  return cost;
+}
+
+/** Locks: a spinlock's word is 0 or owner + 1; an rw-semaphore's is a reader count, or bit 63 and the writer + 1. */
+function lockStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
+  const dst = <u32>(w >> 8) & 255;
+  const writer: u64 = (<u64>1 << 63) | <u64>(cpu + 1);
+  const old = load<u64>(at);
+  let next = old;
+  let taken = true;
+  switch (op) {
+    case isa.OP_LOCK: if (old != 0) return block(at, true); next = cpu + 1; break;
+    case isa.OP_TRYLOCK: taken = old == 0; next = taken ? cpu + 1 : old; break;
+    case isa.OP_RLOCK: if (<i64>old < 0) return block(at, true); next = old + 1; break;
+    case isa.OP_TRYRLOCK: taken = <i64>old >= 0; next = taken ? old + 1 : old; break;
+    case isa.OP_WLOCK: if (old != 0) return block(at, true); next = writer; break;
+    case isa.OP_RUNLOCK: next = old - 1; break;
+    case isa.OP_DOWNGRADE: next = 1; break;
+    default: next = 0;
+  }
+  drainAll(cpu);
+  const isPlainRelease = op == isa.OP_UNLOCK;
+  const cost = writeCost(cpu, at) + price(isPlainRelease ? PRICE_STORE : PRICE_RMW);
+  if (next != old) commit(cpu, at, next, pc);
+  setReg(r, dst, taken ? 1 : 0);
+  return cost;
+}
+
+function maskStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
+  const dst = <u32>(w >> 8) & 255;
+  const bit = <u32>reg(r, <u32>(w >> 32) & 255);
+  if (op == isa.OP_MASK_SET || op == isa.OP_MASK_CLR) {
+    const word = at + (<usize>(bit >> 6) << 3);
+    const flag = <u64>1 << <u64>(bit & 63);
+    drainAll(cpu);
+    const old = load<u64>(word);
+    const cost = writeCost(cpu, word) + price(PRICE_RMW);
+    commit(cpu, word, op == isa.OP_MASK_SET ? old | flag : old & ~flag, pc);
+    setReg(r, dst, (old & flag) != 0 ? 1 : 0);
+    return cost;
+  }
+  if (op == isa.OP_MASK_TEST) {
+    const word = at + (<usize>(bit >> 6) << 3);
+    setReg(r, dst, (load<u64>(word) >> <u64>(bit & 63)) & 1);
+    return readCost(cpu, word);
+  }
+  if (op == isa.OP_MASK_ZERO) {
+    for (let i: u32 = 0; i < maskWords; i++) commit(cpu, at + (<usize>i << 3), 0, pc);
+    return writeCost(cpu, at) + price(PRICE_MASK_STEP);
+  }
+  if (op == isa.OP_MASK_COUNT) {
+    let n: u64 = 0;
+    for (let i: u32 = 0; i < maskWords; i++) n += popcnt(load<u64>(at + (<usize>i << 3)));
+    setReg(r, dst, n);
+    return readCost(cpu, at) + price(PRICE_MASK_STEP);
+  }
+  setReg(r, dst, nextInMask(at, bit));
+  return readCost(cpu, at + (<usize>(min(bit, cpus - 1) >> 6) << 3)) + price(PRICE_MASK_STEP);
+}
+
+/** Smallest CPU of a mask that is not below `from`, or `cpus`. */
+function nextInMask(mask: usize, from: u32): u32 {
+  for (let word = from >> 6; word < maskWords; word++) {
+    let bits = load<u64>(mask + (<usize>word << 3));
+    if (word == from >> 6) bits &= u64.MAX_VALUE << <u64>(from & 63);
+    if (bits != 0) return (word << 6) + <u32>ctz(bits);
+  }
+  return cpus;
+}
+
+function await_(cpu: u32, r: usize, w: u64, at: usize): i32 {
+  const value = loadCell(cpu, at);
+  const c = reg(r, <u32>(w >> 32) & 255);
+  const relation = <u32>(w >> 40) & 255;
+  const holds = relation == 0 ? value == c : relation == 1 ? value != c : relation == 2 ? value < c : value >= c;
+  if (!holds) return block(at, false);
+  setReg(r, <u32>(w >> 8) & 255, value);
+  return readCost(cpu, at);
+}
+
+/** The step op at `ip`: its price, or BLOCKED. */
+function shared(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
+  if (op == isa.OP_LD) {
+    const at = fieldAddress(r, w, imm);
+    setReg(r, <u32>(w >> 8) & 255, loadCell(cpu, at));
+    return readCost(cpu, at);
+  }
+  if (op == isa.OP_ST) {
+    const at = fieldAddress(r, w, imm);
+    storeCell(cpu, at, reg(r, <u32>(w >> 32) & 255), pc);
+    return writeCost(cpu, at) + price(PRICE_STORE);
+  }
+  if (op <= isa.OP_ANDV) return rmw(cpu, op, r, w, fieldAddress(r, w, imm), pc);
+  if (op <= isa.OP_PTE_OR) {
+    const at = pteAddress(<u32>reg(r, <u32>(w >> 16) & 255), <u32>reg(r, <u32>(w >> 24) & 255));
+    if (op == isa.OP_PTE_LD) {
+      setReg(r, <u32>(w >> 8) & 255, loadCell(cpu, at));
+      return readCost(cpu, at);
+    }
+    if (op != isa.OP_PTE_ST) return rmw(cpu, op, r, w, at, pc);
+    storeCell(cpu, at, reg(r, <u32>(w >> 32) & 255), pc);
+    return writeCost(cpu, at) + price(PRICE_STORE);
+  }
+  if (op <= isa.OP_TRYRLOCK) return lockStep(cpu, op, r, w, fieldAddress(r, w, imm), pc);
+  if (op == isa.OP_AWAIT) return await_(cpu, r, w, fieldAddress(r, w, imm));
+  if (op <= isa.OP_MASK_COUNT) return maskStep(cpu, op, r, w, fieldAddress(r, w, imm), pc);
+  return control(cpu, op, r, w, imm, pc);
+}
+
+function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
+  switch (op) {
+    case isa.OP_RAISE:
+      drainAll(cpu);
+      return raise(cpu, fieldAddress(r, w, imm));
+    case isa.OP_RAISE1:
+      drainAll(cpu);
+      return raiseOne(cpu, <u32>reg(r, <u32>(w >> 32) & 255));
+    case isa.OP_FENCE:
+      if (imm == 0) drainAll(cpu);
+      else if (imm == 2) writeBarrier(cpu);
+      return imm == 3 ? 0 : price(PRICE_FENCE);
+    case isa.OP_IRQ_OFF:
+      store<u32>(hw(cpu), 1, HW_IRQ_OFF);
+      return price(PRICE_IRQ_TOGGLE);
+    case isa.OP_IRQ_ON:
+      store<u32>(hw(cpu), 0, HW_IRQ_OFF);
+      return price(PRICE_IRQ_TOGGLE);
+    default:
+      return machineStep(cpu, op, r, w, imm, pc);
+  }
+}
+
+function arithmetic(op: u32, x: u64, y: u64): u64 {
+  switch (op) {
+    case isa.OP_MOV: return x;
+    case isa.OP_ADD: return x + y;
+    case isa.OP_SUB: return x - y;
+    case isa.OP_AND: return x & y;
+    case isa.OP_OR: return x | y;
+    case isa.OP_XOR: return x ^ y;
+    case isa.OP_SHL: return x << (y & 63);
+    case isa.OP_SHR: return x >> (y & 63);
+    case isa.OP_EQ: return x == y ? 1 : 0;
+    case isa.OP_NE: return x != y ? 1 : 0;
+    case isa.OP_LTU: return x < y ? 1 : 0;
+    default: return x <= y ? 1 : 0;
+  }
+}
+
+function shootdownMark(cpu: u32, ends: bool): void {
+  const k = clk(cpu);
+  if (!ends) {
+    store<u64>(k, load<u64>(k, CK_CLOCK), CK_SHOOTDOWN_SINCE);
+    store<u32>(k, 1, CK_IN_SHOOTDOWN);
+  } else if (load<u32>(k, CK_IN_SHOOTDOWN) != 0) {
+    store<u32>(k, 0, CK_IN_SHOOTDOWN);
+    // The end is marked behind the last wait; a shootdown that sent nothing is none.
+    sample(SAMPLE_SHOOTDOWN, cpu, load<u64>(k, CK_CLOCK) - load<u64>(k, CK_SHOOTDOWN_SINCE));
+  }
+}
+
+/** Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC. */
+function runFree(cpu: u32, r: usize, pc: u32): u32 {
+  for (let n: u32 = 0; n < FREE_MAX; n++) {
+    const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
+    const w = load<u64>(ip);
+    const op = <u32>w & 255;
+    if (op < OP_FREE_FIRST) return pc;
+    const imm = load<u64>(ip, 8);
+    const dst = <u32>(w >> 8) & 255;
+    const a = <u32>(w >> 16) & 255;
+    pc++;
+    if (op == isa.OP_LI) {
+      store<u64>(r + (<usize>dst << 3), imm);
+    } else if (op <= isa.OP_LEU) {
+      const b = <u32>(w >> 24) & 255;
+      store<u64>(r + (<usize>dst << 3), arithmetic(op, reg(r, a), b == NONE ? imm : reg(r, b)));
+    } else if (op == isa.OP_JMP) {
+      pc = <u32>imm;
+    } else if (op == isa.OP_BZ) {
+      if (reg(r, a) == 0) pc = <u32>imm;
+    } else if (op == isa.OP_BNZ) {
+      if (reg(r, a) != 0) pc = <u32>imm;
+    } else if (op == isa.OP_CPU) {
+      store<u64>(r + (<usize>dst << 3), cpu);
+    } else if (op == isa.OP_TASK) {
+      store<u64>(r + (<usize>dst << 3), <u64>(load<u32>(hw(cpu), HW_TASK) - 1));
+    } else if (op == isa.OP_PROMISE) {
+      promise(<u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
+    } else if (op == isa.OP_WINDOW) {
+      enterWindow(cpu, <u32>imm);
+    } else if (op == isa.OP_COUNT) {
+      count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
+    } else if (op == isa.OP_MARK) {
+      shootdownMark(cpu, imm == 1);
+    } else if (op == isa.OP_END) {
+      end(cpu, a == NONE ? 0 : reg(r, a));
+      return NO_PC;
+    } else {
+      panic(TRAP_BAD_OP, (<u64>pc << 32) | op);
+    }
+  }
+  panic(TRAP_RUNAWAY, pc);
+  return NO_PC;
+}
+
+const NO_PC: u32 = 0xffffffff;
+
+/** The current context ends: its registers are cleared, so that finished programs leave equal states. */
+function end(cpu: u32, status: u64): void {
+  const c = hw(cpu);
+  const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
+  drainAll(cpu);
+  memory.fill(c + (inIrq ? hwRegs1 : HW_REGS), 0, <usize>(config(CFG_REGISTERS) + 1) << 3);
+  store<u64>(c + (inIrq ? HW_STATUS1 : HW_STATUS0), status);
+  store<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0), 0);
+  store<u32>(c + (inIrq ? HW_PC1 : HW_PC0), 0);
+  if (inIrq) store<u32>(c, 0, HW_IN_IRQ);
+}
+
+/** Rests the live context of a CPU before its first step. */
+export function settle(cpu: u32): void {
+  const c = hw(cpu);
+  const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
+  const pcAt = c + (inIrq ? HW_PC1 : HW_PC0);
+  const pc = runFree(cpu, c + (inIrq ? hwRegs1 : HW_REGS), load<u32>(pcAt));
+  if (pc != NO_PC) store<u32>(pcAt, pc);
+}
+
+/** Starts a program in the task context; its arguments are in the registers already. */
+export function begin(cpu: u32, pc: u32): void {
+  const c = hw(cpu);
+  store<u32>(c, pc, HW_PC0);
+  store<u32>(c, 1, HW_LIVE0);
+  settle(cpu);
+}
+
+/** Whether the CPU has a program running: an interrupt handler, or a task in the kernel. */
+export function isLive(cpu: u32): bool {
+  const c = hw(cpu);
+  return load<u32>(c + (load<u32>(c, HW_IN_IRQ) != 0 ? HW_LIVE1 : HW_LIVE0)) != 0;
+}
+
+/** Executes one step of a CPU: its price in cycles, BLOCKED, or ENDED when there is none. */
+export function step(cpu: u32): i32 {
+  const c = hw(cpu);
+  const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
+  if (load<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0)) == 0) return ENDED;
+  const pcAt = c + (inIrq ? HW_PC1 : HW_PC0);
+  const r = c + (inIrq ? hwRegs1 : HW_REGS);
+  const pc = load<u32>(pcAt);
+  const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
+  const w = load<u64>(ip);
+  const cost = shared(cpu, <u32>w & 255, r, w, load<u64>(ip, 8), pc);
+  if (cost < 0) return cost;
+  store<u32>(pcAt, pc + 1);
+  return cost;
+}

@@ -1,0 +1,239 @@
+/*
+ * Translation: look up, fill, invalidate. What hardware does, and nothing that a kernel does.
+ *
+ * An access looks into the first-level arrays for 4K, 2M and 1G pages, then the second level, then walks. A hit makes the entry the most
+ * recently used of the array that hit; a second-level hit also fills the first level. An entry that lacks the right that is asked for
+ * is dropped at once, so that a retry walks (Intel SDM vol. 3A, 4.10.4.3, recommended for spurious faults).
+ */
+import {
+  drop, find, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf, touch,
+} from "./assoc";
+import { CFG_STRUCTURE_OF, config, STLB1G } from "./config";
+import { insertHolder, isHolder } from "./holders";
+import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
+import {
+  CK_HINTS, clk, cpus, FM_GENERATION, frameMetaOf, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT, hw, hwGhosts, hwKeys, hwPayloads, radixBits,
+  slots,
+} from "./layout";
+import { accessed, filled, inherit } from "./oracle";
+import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
+import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
+import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";
+
+const DATA: u32 = 0;
+const CODE: u32 = 1;
+const SECOND: u32 = 2;
+
+/** Cycles of the last translation beyond a first-level hit, and how many of them are a walk's. */
+export let extraCycles: u32 = 0;
+export let extraWalkCycles: u32 = 0;
+/** Whether any page larger than 4K, or any global page, was ever filled; most runs never look for them. Fixed addresses, for all instances that share the memory. */
+const HUGE_FILLED: usize = 40;
+const GLOBAL_FILLED: usize = 44;
+
+// @ts-ignore: decorator
+@inline
+function structureOf(family: u32, size: u32): u32 {
+  return config(CFG_STRUCTURE_OF + family * 3 + size);
+}
+
+/** Slot of the page that holds `vpn` at a size, marked or not, of this PCID or global. */
+function probe(c: usize, family: u32, vpn: u64, size: u32): u32 {
+  const structure = structureOf(family, size);
+  const page = vpn >> <u64>(radixBits * size);
+  const key = keyOf(page, load<u32>(c, HW_PCID), size);
+  let slot = find(c, structure, key);
+  if (slot == NO_SLOT && load<u32>(c, HW_MARKS) != 0) slot = find(c, structure, key | KEY_WATCH);
+  if (slot != NO_SLOT || load<u32>(GLOBAL_FILLED) == 0) return slot;
+  const shared = keyOf(page, 0, size) | KEY_GLOBAL;
+  slot = find(c, structure, shared);
+  if (slot == NO_SLOT && load<u32>(c, HW_MARKS) != 0) slot = find(c, structure, shared | KEY_WATCH);
+  return slot;
+}
+
+function probeAll(c: usize, family: u32, vpn: u64): u32 {
+  const slot = probe(c, family, vpn, 0);
+  if (slot != NO_SLOT || load<u32>(HUGE_FILLED) == 0) return slot;
+  const huge = probe(c, family, vpn, 1);
+  return huge != NO_SLOT ? huge : probe(c, family, vpn, 2);
+}
+
+/** Remembers where a 4K page sits in the first level, so that the next access to it needs no search. */
+// @ts-ignore: decorator
+@inline
+function hint(cpu: u32, vpn: u64, family: u32, slot: u32): void {
+  store<u16>(clk(cpu) + CK_HINTS + <usize>family * HINT_BYTES + ((<usize>vpn & 255) << 1), <u16>slot);
+}
+
+/** Drops every entry of this PCID, and every global one, that translates `vpn`. */
+export function dropPage(cpu: u32, vpn: u64): void {
+  const c = hw(cpu);
+  for (let size: u32 = 0; size < 3; size++) {
+    if (size != 0 && load<u32>(HUGE_FILLED) == 0) return;
+    for (let family: u32 = 0; family < 3; family++) {
+      const slot = probe(c, family, vpn, size);
+      if (slot != NO_SLOT) drop(c, slot);
+    }
+  }
+}
+
+/** Puts the result of the last walk into both levels; returns the first-level slot. */
+function fill(cpu: u32, vpn: u64, family: u32): u32 {
+  const c = hw(cpu);
+  const size = walkLevel;
+  const page = vpn >> <u64>(radixBits * size);
+  const isGlobal = (walkPte & PTE_G) != 0;
+  const key = isGlobal ? keyOf(page, 0, size) | KEY_GLOBAL : keyOf(page, load<u32>(c, HW_PCID), size);
+  const payload = payloadOf(walkPte);
+  const root = load<u32>(c, HW_ROOT);
+  const ghost = (<u64>root << 32) | <u64>load<u32>(frameMetaOf(<u32>payload), FM_GENERATION);
+  if (size != 0) store<u32>(HUGE_FILLED, 1);
+  if (isGlobal) store<u32>(GLOBAL_FILLED, 1);
+  const second = insert(cpu, structureOf(SECOND, size), key, payload, ghost);
+  filled(cpu, second, root, vpn, payload);
+  const first = insert(cpu, structureOf(family, size), key, payload, ghost);
+  filled(cpu, first, root, vpn, payload);
+  return first;
+}
+
+/** Sets D in every copy of the entry. */
+function setDirty(cpu: u32, vpn: u64): void {
+  const c = hw(cpu);
+  for (let size: u32 = 0; size < 3; size++) {
+    if (size != 0 && load<u32>(HUGE_FILLED) == 0) return;
+    for (let family: u32 = 0; family < 3; family++) {
+      const slot = probe(c, family, vpn, size);
+      if (slot == NO_SLOT) continue;
+      const at = c + hwPayloads + (<usize>slot << 3);
+      if ((load<u64>(at) & PAY_WRITE) != 0) store<u64>(at, load<u64>(at) | PAY_DIRTY);
+    }
+  }
+}
+
+/** Finds or fills a first-level slot for the access; NO_SLOT after a fault, which is in walkFault. */
+function locate(cpu: u32, vpn: u64, kind: u32, family: u32): u32 {
+  const c = hw(cpu);
+  let slot = probeAll(c, family, vpn);
+  if (slot != NO_SLOT) {
+    tally(cpu, TLB_L1_HITS, 1);
+    touch(clk(cpu), slot);
+    return slot;
+  }
+  const second = probeAll(c, SECOND, vpn);
+  if (second != NO_SLOT) {
+    tally(cpu, TLB_STLB_HITS, 1);
+    touch(clk(cpu), second);
+    extraCycles += price(PRICE_STLB_HIT);
+    const at = <usize>second << 3;
+    const key = load<u64>(c + hwKeys + at) & ~KEY_WATCH;
+    slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(c + hwPayloads + at), load<u64>(c + hwGhosts + at));
+    inherit(cpu, second, slot);
+    return slot;
+  }
+  walk(cpu, vpn, kind);
+  extraCycles += walkCycles;
+  extraWalkCycles += walkCycles;
+  if (walkFault != 0) return NO_SLOT;
+  return fill(cpu, vpn, family);
+}
+
+/**
+ * One access in user mode. Returns 0 when it succeeds, else the error code of the fault with bit 31 set. Cycles beyond a first-level
+ * hit are in extraCycles.
+ */
+export function access(cpu: u32, vpn: u64, kind: u32): u32 {
+  extraCycles = 0;
+  extraWalkCycles = 0;
+  const c = hw(cpu);
+  const family: u32 = kind == KIND_FETCH ? CODE : DATA;
+  const slot = locate(cpu, vpn, kind, family);
+  if (slot == NO_SLOT) return walkFault;
+  const payload = load<u64>(c + hwPayloads + (<usize>slot << 3));
+  const isStore = (kind & 1) != 0;
+  if ((isStore && (payload & PAY_WRITE) == 0) || (kind == KIND_FETCH && (payload & PAY_EXEC) == 0)) {
+    dropPage(cpu, vpn);
+    return faultBits(kind) | FAULT_PRESENT | 0x80000000;
+  }
+  if (isStore && (payload & PAY_DIRTY) == 0) {
+    extraCycles += price(PRICE_ASSIST);
+    if (!assistDirty(cpu, vpn, <u32>payload)) {
+      dropPage(cpu, vpn);
+      return faultBits(kind) | FAULT_PRESENT | 0x80000000;
+    }
+    setDirty(cpu, vpn);
+  }
+  const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+  if ((key & KEY_WATCH) != 0) accessed(cpu, slot, vpn, kind);
+  else if ((key & 6) == 0) hint(cpu, vpn, family, slot);
+  return 0;
+}
+
+/** Hardware's freedom: a walk and a fill without an access. Sets A, never D. */
+export function speculate(cpu: u32, vpn: u64): void {
+  const c = hw(cpu);
+  if (load<u32>(c, HW_ROOT) == 0 || probeAll(c, DATA, vpn) != NO_SLOT) return;
+  walk(cpu, vpn, KIND_LOAD);
+  if (walkFault == 0) fill(cpu, vpn, DATA);
+}
+
+function dropWhere(cpu: u32, first: u32, pcid: u32, everything: bool): void {
+  const c = hw(cpu);
+  for (let slot = first; slot < slots; slot++) {
+    const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+    if (key == 0) continue;
+    if (everything || (pcidOf(key) == pcid && (key & KEY_GLOBAL) == 0)) drop(c, slot);
+  }
+}
+
+/** First slot of the paging-structure caches, which are numbered last. */
+function firstWalkSlot(): u32 {
+  return setOf(STLB1G + 1, 0);
+}
+
+/** INVLPG: the page's entries, and all paging-structure entries of the current PCID. */
+export function invlpg(cpu: u32, vpn: u64): void {
+  dropPage(cpu, vpn);
+  dropWhere(cpu, firstWalkSlot(), load<u32>(hw(cpu), HW_PCID), false);
+}
+
+export function flushPcid(cpu: u32, pcid: u32): void {
+  dropWhere(cpu, 0, pcid, false);
+}
+
+export function flushAll(cpu: u32): void {
+  dropWhere(cpu, 0, 0, true);
+}
+
+/** MOV to CR3. */
+export function loadRoot(cpu: u32, root: u32, pcid: u32, noFlush: bool): void {
+  const c = hw(cpu);
+  store<u32>(c, root, HW_ROOT);
+  store<u32>(c, pcid, HW_PCID);
+  insertHolder(root, cpu);
+  if (!noFlush) flushPcid(cpu, pcid);
+}
+
+/** Ideal coherence: no CPU holds a translation of the range, nor a way into its tables, any more. */
+export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    if (!isHolder(root, cpu)) continue;
+    const c = hw(cpu);
+    for (let slot: u32 = 0; slot < slots; slot++) {
+      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+      if (key == 0) continue;
+      const size = <u32>(key >> 1) & 3;
+      if (size == 3) {
+        drop(c, slot);
+        continue;
+      }
+      if (load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
+      const vpn = pageOf(key) << <u64>(radixBits * size);
+      if (vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start) drop(c, slot);
+    }
+  }
+}
+
+/** Hardware's freedom: any entry may go at any time. */
+export function evict(cpu: u32, vpn: u64): void {
+  dropPage(cpu, vpn);
+}

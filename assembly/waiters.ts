@@ -1,0 +1,98 @@
+/*
+ * CPUs of the clock that wait for a word to change. A CPU whose step is disabled registers the word's address; a later write to that
+ * word makes it try again, no earlier than the end of the step that wrote. For locks only the longest waiter is woken (queued spinlocks and rwsems hand
+ * over in order); a reader that got its lock wakes the next one. A bucket count per address hash keeps writes without waiters cheap.
+ */
+import { setDue } from "./due";
+import {
+  CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_ADDRESS, CK_WAIT_LOCK, CK_WAIT_RELEASED, CK_WAIT_SINCE, clk, cpus, hw, HW_IN_IRQ, WAIT_BUCKETS,
+  waitBuckets,
+} from "./layout";
+import { CYCLES_IPI_WAIT, CYCLES_IRQ, CYCLES_LOCK_WAIT, spend } from "./stats";
+
+// @ts-ignore: decorator
+@inline
+function bucket(address: usize): usize {
+  return waitBuckets + (((address >> 3) & <usize>(WAIT_BUCKETS - 1)) << 2);
+}
+
+export function isWaiting(cpu: u32): bool {
+  return load<u32>(clk(cpu), CK_WAIT_ADDRESS) != 0;
+}
+
+/** Registers `cpu`, whose step was disabled; `isLock` asks for one-at-a-time hand-over. Waiting again keeps its place in the queue. */
+export function beginWait(cpu: u32, address: usize, isLock: bool): void {
+  const k = clk(cpu);
+  if (load<u32>(k, CK_WAIT_RELEASED) != <u32>address) store<u64>(k, load<u64>(k, CK_CLOCK), CK_WAIT_SINCE);
+  store<u32>(k, <u32>address, CK_WAIT_ADDRESS);
+  store<u32>(k, isLock ? 1 : 0, CK_WAIT_LOCK);
+  store<u32>(k, 0, CK_WAIT_RELEASED);
+  store<u32>(bucket(address), load<u32>(bucket(address)) + 1);
+}
+
+/** Takes `cpu` off the waiters; remembers the address, so that a lost race does not cost it its place. */
+export function endWait(cpu: u32): void {
+  const k = clk(cpu);
+  const address = <usize>load<u32>(k, CK_WAIT_ADDRESS);
+  store<u32>(bucket(address), load<u32>(bucket(address)) - 1);
+  store<u32>(k, 0, CK_WAIT_ADDRESS);
+  store<u32>(k, <u32>address, CK_WAIT_RELEASED);
+}
+
+/** What the cycles are called that a waiting CPU spends. */
+export function waitKind(cpu: u32): u32 {
+  const k = clk(cpu);
+  if (load<u32>(hw(cpu), HW_IN_IRQ) != 0) return CYCLES_IRQ;
+  if (load<u32>(k, CK_IN_SHOOTDOWN) != 0 && load<u32>(k, CK_WAIT_LOCK) == 0) return CYCLES_IPI_WAIT;
+  return CYCLES_LOCK_WAIT;
+}
+
+function wake(cpu: u32, now: u64): void {
+  const k = clk(cpu);
+  const clock = load<u64>(k, CK_CLOCK);
+  const kind = waitKind(cpu);
+  if (now > clock) spend(cpu, now - clock, kind);
+  endWait(cpu);
+  setDue(cpu, load<u64>(k, CK_CLOCK));
+}
+
+/** {u32 count, u32 addresses...} of words written in the current step that somebody may wait for. */
+const WRITTEN: usize = 512;
+const WRITTEN_MAX: u32 = 96;
+
+/** A word was written. Its waiters are woken when the step's time has passed, by wakeAll(). */
+// @ts-ignore: decorator
+@inline
+export function noteWritten(address: usize): void {
+  if (load<u32>(bucket(address)) == 0) return;
+  const n = load<u32>(WRITTEN);
+  if (n >= WRITTEN_MAX) return;
+  store<u32>(WRITTEN + 4 + (<usize>n << 2), <u32>address);
+  store<u32>(WRITTEN, n + 1);
+}
+
+/** Whoever waits for a word that `writer` wrote in this step tries again, now. */
+export function wakeAll(writer: u32): void {
+  const n = load<u32>(WRITTEN);
+  if (n == 0) return;
+  store<u32>(WRITTEN, 0);
+  for (let i: u32 = 0; i < n; i++) wakeWaiters(writer, <usize>load<u32>(WRITTEN + 4 + (<usize>i << 2)));
+}
+
+function wakeWaiters(writer: u32, address: usize): void {
+  if (load<u32>(bucket(address)) == 0) return;
+  const now = load<u64>(clk(writer), CK_CLOCK);
+  let first: u32 = cpus;
+  let since: u64 = u64.MAX_VALUE;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    const k = clk(cpu);
+    if (load<u32>(k, CK_WAIT_ADDRESS) != <u32>address) continue;
+    if (load<u32>(k, CK_WAIT_LOCK) == 0) {
+      wake(cpu, now);
+    } else if (load<u64>(k, CK_WAIT_SINCE) < since) {
+      since = load<u64>(k, CK_WAIT_SINCE);
+      first = cpu;
+    }
+  }
+  if (first < cpus) wake(first, now);
+}
