@@ -45,11 +45,16 @@ function remove(c: usize, index: u32): void {
   const count = load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT;
   const at = entryAt(c, index);
   const last = entryAt(c, count - 1);
-  // An entry that leaves from the middle hands its barrier to the next one, which otherwise could pass what it held back.
-  if (index + 1 < count && (load<u32>(at, 4) & BARRIER) != 0) store<u32>(at + 16, load<u32>(at + 16, 4) | BARRIER, 4);
   memory.copy(at, at + 16, last - at);
   memory.fill(last, 0, 16);
-  store<u32>(c, (load<u32>(c, HW_SB_COUNT) & BARRIER_NEXT) | (count - 1), HW_SB_COUNT);
+  // A barrier with nothing before it holds nothing back, and must not make equal states differ.
+  if (count > 1) {
+    const oldest = entryAt(c, 0);
+    store<u32>(oldest, load<u32>(oldest, 4) & ~BARRIER, 4);
+    store<u32>(c, (load<u32>(c, HW_SB_COUNT) & BARRIER_NEXT) | (count - 1), HW_SB_COUNT);
+  } else {
+    store<u32>(c, 0, HW_SB_COUNT);
+  }
 }
 
 /** Whether the i-th oldest store may become visible next under the memory model. */
@@ -84,8 +89,18 @@ export function drainAll(cpu: u32): void {
   store<u32>(c, 0, HW_SB_COUNT);
 }
 
-/** What an atomic that orders nothing does in `weak`: only this cell's own older stores must be out first. */
+/**
+ * What an atomic that orders nothing does in `weak`: what a write barrier put before it must be out first, and this cell's own older
+ * stores.
+ */
 export function drainCell(cpu: u32, address: usize): void {
+  if ((load<u32>(hw(cpu), HW_SB_COUNT) & BARRIER_NEXT) != 0) {
+    drainAll(cpu);
+    return;
+  }
+  let held = buffered(cpu);
+  while (held > 0 && (load<u32>(entryAt(hw(cpu), held - 1), 4) & BARRIER) == 0) held--;
+  for (let n: u32 = 1; n < held; n++) drain(cpu, 0);
   let i: u32 = 0;
   while (i < buffered(cpu)) {
     if (load<u32>(entryAt(hw(cpu), i)) == <u32>address) drain(cpu, i);

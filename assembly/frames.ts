@@ -3,7 +3,6 @@
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import { clearHolders } from "./holders";
 import {
   FM_GENERATION, FM_LIVE, FM_NEXT, frameMetaOf, pageBytesShift, pools, pteAddress, tableMetaOf, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT,
 } from "./layout";
@@ -37,10 +36,10 @@ export function allocateFrame(): u32 {
   return pfn;
 }
 
-export function freeFrame(cpu: u32, pfn: u32, site: u32): void {
+export function freeFrame(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
   if (pfn == 0 || pfn >= config(CFG_FRAMES) || load<u32>(meta, FM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | pfn);
-  frameFreed(cpu, pfn, site);
+  frameFreed(pfn, site);
   store<u32>(meta, 0, FM_LIVE);
   store<u32>(meta, load<u32>(meta, FM_GENERATION) + 1, FM_GENERATION);
   store<u32>(meta, load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
@@ -73,7 +72,6 @@ export function freeTable(table: u32, site: u32): void {
   const meta = tableMetaOf(table);
   if (table == 0 || table >= config(CFG_TABLES)) panic(TRAP_BAD_TABLE, table);
   if (load<u32>(meta, TM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | (1 << 31) | table);
-  if (load<u32>(meta, TM_ROOT) == table) clearHolders(table);
   store<u32>(meta, 0, TM_LIVE);
   store<u32>(meta, 0, TM_ROOT);
   store<u32>(meta, 0, TM_LEVEL);

@@ -20,8 +20,3 @@ export function insertHolder(root: u32, cpu: u32): void {
 export function isHolder(root: u32, cpu: u32): bool {
   return ((load<u64>(wordOf(root, cpu)) >> <u64>(cpu & 63)) & 1) != 0;
 }
-
-/** A root's table was freed: nobody holds what does not exist. */
-export function clearHolders(root: u32): void {
-  memory.fill(wordOf(root, 0), 0, <usize>maskWords << 3);
-}

@@ -40,8 +40,9 @@ export function init(): void {
   }
 }
 
-export function startTask(task: u32): void {
-  startTaskAt(task, 0);
+/** Makes a task exist at the start; it runs from cycle `ready` on. */
+export function startTask(task: u32, ready: u32): void {
+  startTaskAt(task, ready);
 }
 
 // The world one step at a time: what the adversary, the differential tests and the timing tests use.
@@ -73,13 +74,14 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
   return fault;
 }
 
-export function speculate(cpu: u32, vpn: u64): void {
-  speculatePage(cpu, vpn);
+export function speculate(cpu: u32, vpn: u64): bool {
+  const filled = speculatePage(cpu, vpn);
   mergeLog(cpu);
+  return filled;
 }
 
-export function evict(cpu: u32, vpn: u64): void {
-  evictPage(cpu, vpn);
+export function evict(cpu: u32, vpn: u64): bool {
+  return evictPage(cpu, vpn);
 }
 
 export function canDeliver(cpu: u32): bool {

@@ -92,17 +92,22 @@ export const FM_NEXT: usize = 4;
 export const FM_LIVE: usize = 8;
 /** Leaf page-table entries that map this frame now. */
 export const FM_MAPPED: usize = 12;
-/** While a copy window is open: the frame copied to, and for that frame the one copied from. */
+/** First open copy whose source this frame is: the frame copied to; further ones are chained by FM_COPY_NEXT. */
 export const FM_COPY_TO: usize = 16;
+// On the target of an open copy: the source, the next target of that source, the address space and page, the site of the copy.
 export const FM_COPY_FROM: usize = 20;
-export const FM_COPY_ROOT: usize = 24;
-export const FM_FREED_SITE: usize = 28;
+export const FM_COPY_NEXT: usize = 24;
+export const FM_COPY_ROOT: usize = 28;
 export const FM_COPY_VPN: usize = 32;
-/** On a copy's target: a store hit the source after the copy: {cpu + 1, kind, site of the copy}. */
-export const FM_LOST_CPU: usize = 40;
-export const FM_LOST_KIND: usize = 44;
-export const FM_COPY_SITE: usize = 48;
-export const FM_LOST_MADE: usize = 52;
+export const FM_COPY_SITE: usize = 40;
+// A store hit the source after the copy: CPU + 1, the site that made its translation stale (NO_SITE: it was not), the access.
+export const FM_LOST_CPU: usize = 44;
+export const FM_LOST_MADE: usize = 48;
+export const FM_LOST_KIND: usize = 52;
+/** Site of the last free + 1; 0 when it was never freed. */
+export const FM_FREED_SITE: usize = 56;
+/** No step at all. */
+export const NO_SITE: u32 = 0xffffffff;
 /** Bytes of a range: {start vpn u64, end vpn u64, value u64}; a map starts with its count (u64). */
 export const RANGE_BYTES: usize = 24;
 

@@ -14,10 +14,10 @@ import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { KEY_WATCH, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_GENERATION, FM_LIVE,
-  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads,
+  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_GENERATION, FM_LIVE,
+  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads, NO_SITE,
   pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
-  TM_ROOT, VIOLATION_BYTES,
+  TM_LIVE, TM_ROOT, VIOLATION_BYTES,
 } from "./layout";
 import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
 
@@ -116,6 +116,7 @@ function markCopied(cpu: u32, slot: u32, pfn: u32): void {
 export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site: u32): void {
   const table = <u32>((address - tablePages) >> pageBytesShift);
   const meta = tableMetaOf(table);
+  if (old == value || load<u32>(meta, TM_LIVE) == 0) return;
   const level = load<u32>(meta, TM_LEVEL);
   const wasLeaf = (old & PTE_P) != 0 && (level == 0 || (old & PTE_PS) != 0);
   const isLeaf = (value & PTE_P) != 0 && (level == 0 || (value & PTE_PS) != 0);
@@ -126,7 +127,7 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
   const root = load<u32>(meta, TM_ROOT);
   const index = <u64>((address >> 3) & <usize>radixMask);
   const vpn = load<u64>(meta, TM_BASE) + (index << <u64>(radixBits * level));
-  if (isLeaf) closeCopy(cpu, root, vpn, pfnOf(value), site);
+  if (isLeaf) closeCopy(root, vpn, pfnOf(value), site);
   const now = isLeaf ? value : 0;
   for (let other: u32 = 0; other < cpus; other++) {
     if (isHolder(root, other)) visit(other, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
@@ -162,11 +163,10 @@ export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u
 }
 
 /** A frame goes back to the allocator. Translations of it that no page-table write made stale are marked here: a kernel bug. */
-export function frameFreed(cpu: u32, pfn: u32, site: u32): void {
+export function frameFreed(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
-  store<u32>(meta, site, FM_FREED_SITE);
-  const from = load<u32>(meta, FM_COPY_FROM);
-  if (from != 0) endCopy(from, pfn);
+  store<u32>(meta, site + 1, FM_FREED_SITE);
+  if (load<u32>(meta, FM_COPY_FROM) != 0) endCopy(pfn);
   if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
   for (let other: u32 = 0; other < cpus; other++) {
     const c = hw(other);
@@ -174,49 +174,47 @@ export function frameFreed(cpu: u32, pfn: u32, site: u32): void {
       const key = load<u64>(c + hwKeys + (<usize>slot << 3));
       if (key == 0 || (<u32>(key >> 1) & 3) == 3 || <u32>load<u64>(c + hwPayloads + (<usize>slot << 3)) != pfn) continue;
       setMark(other, slot, markOf(other, slot) | FREED);
-      store<u32>(st(other) + stMade + (<usize>slot << 2), site);
     }
   }
 }
 
 /** The kernel copied `source` to `target` for (root, vpn): from now on stores to the source may be lost. */
-export function copyBegins(cpu: u32, source: u32, target: u32, root: u32, vpn: u64, site: u32): void {
+export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: u32): void {
   if (!config(CFG_ORACLE)) return;
   const meta = frameMetaOf(source);
-  if (load<u32>(meta, FM_COPY_TO) != 0) endCopy(source, load<u32>(meta, FM_COPY_TO));
+  const to = frameMetaOf(target);
+  if (load<u32>(to, FM_COPY_FROM) != 0) endCopy(target);
+  store<u32>(to, load<u32>(meta, FM_COPY_TO), FM_COPY_NEXT);
   store<u32>(meta, target, FM_COPY_TO);
-  store<u32>(meta, root, FM_COPY_ROOT);
-  store<u64>(meta, vpn, FM_COPY_VPN);
-  store<u32>(meta, site, FM_COPY_SITE);
-  store<u32>(frameMetaOf(target), source, FM_COPY_FROM);
+  store<u32>(to, source, FM_COPY_FROM);
+  store<u32>(to, root, FM_COPY_ROOT);
+  store<u64>(to, vpn, FM_COPY_VPN);
+  store<u32>(to, site, FM_COPY_SITE);
   for (let other: u32 = 0; other < cpus; other++) {
     if (isHolder(root, other)) visit(other, root, vpn, 0, 1, source, site);
   }
 }
 
-function endCopy(source: u32, target: u32): void {
-  const from = frameMetaOf(source);
+/** Takes a copy off its source's chain. */
+function endCopy(target: u32): void {
   const to = frameMetaOf(target);
-  store<u32>(from, 0, FM_COPY_TO);
-  store<u32>(from, 0, FM_COPY_ROOT);
-  store<u64>(from, 0, FM_COPY_VPN);
-  store<u32>(from, 0, FM_COPY_SITE);
-  store<u32>(to, 0, FM_COPY_FROM);
-  store<u32>(to, 0, FM_LOST_CPU);
-  store<u32>(to, 0, FM_LOST_KIND);
-  store<u32>(to, 0, FM_LOST_MADE);
+  let link = frameMetaOf(load<u32>(to, FM_COPY_FROM)) + FM_COPY_TO;
+  while (load<u32>(link) != target) link = frameMetaOf(load<u32>(link)) + FM_COPY_NEXT;
+  store<u32>(link, load<u32>(to, FM_COPY_NEXT));
+  memory.fill(to + FM_COPY_FROM, 0, FM_FREED_SITE - FM_COPY_FROM);
 }
 
 /** The page table now maps `pfn` at (root, vpn): if it is the target of a copy whose source was written since, that write is lost. */
-function closeCopy(cpu: u32, root: u32, vpn: u64, pfn: u32, site: u32): void {
+function closeCopy(root: u32, vpn: u64, pfn: u32, site: u32): void {
   const to = frameMetaOf(pfn);
   const source = load<u32>(to, FM_COPY_FROM);
-  if (source == 0) return;
-  const from = frameMetaOf(source);
-  if (load<u32>(from, FM_COPY_ROOT) != root || load<u64>(from, FM_COPY_VPN) != vpn) return;
+  if (source == 0 || load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn) return;
   const by = load<u32>(to, FM_LOST_CPU);
-  if (by != 0) report(by - 1, LOST_WRITE, vpn, load<u32>(to, FM_LOST_KIND), source, load<u32>(to, FM_LOST_MADE), load<u32>(from, FM_COPY_SITE));
-  endCopy(source, pfn);
+  if (by != 0) {
+    const made = load<u32>(to, FM_LOST_MADE);
+    report(by - 1, LOST_WRITE, vpn, load<u32>(to, FM_LOST_KIND), source, made == NO_SITE ? site : made, load<u32>(to, FM_COPY_SITE));
+  }
+  endCopy(pfn);
 }
 
 function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
@@ -248,13 +246,14 @@ export function currentPte(root: u32, vpn: u64): u64 {
 /** A fill: entries of frames that are free, or are the source of an open copy, are born with a mark. */
 export function filled(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64): void {
   const meta = frameMetaOf(<u32>payload);
-  let mark: u32 = 0;
-  if (load<u32>(meta, FM_LIVE) == 0) {
-    mark = FREED;
-    store<u32>(st(cpu) + stMade + (<usize>slot << 2), load<u32>(meta, FM_FREED_SITE));
+  store<u32>(st(cpu) + stMade + (<usize>slot << 2), NO_SITE);
+  let mark: u32 = load<u32>(meta, FM_LIVE) == 0 ? FREED : 0;
+  if ((payload & PAY_WRITE) != 0) {
+    for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+      const to = frameMetaOf(target);
+      if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;
+    }
   }
-  if (load<u32>(meta, FM_COPY_TO) != 0 && load<u32>(meta, FM_COPY_ROOT) == root && load<u64>(meta, FM_COPY_VPN) == vpn && (payload & PAY_WRITE) != 0)
-    mark |= COPIED;
   if (mark != 0) setMark(cpu, slot, mark);
 }
 
@@ -276,23 +275,32 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
   const ghost = load<u64>(c + hwGhosts + (<usize>slot << 3));
   const pfn = <u32>payload;
   const meta = frameMetaOf(pfn);
-  const made = load<u32>(st(cpu) + stMade + (<usize>slot << 2));
   const isStore = (kind & 1) != 0;
+  const stale = mark & ALL;
+  const made = stale != 0 ? load<u32>(st(cpu) + stMade + (<usize>slot << 2)) : NO_SITE;
   if (load<u32>(meta, FM_GENERATION) != <u32>ghost || (mark & FREED) != 0) {
-    report(cpu, STALE_FRAME, vpn, kind, pfn, made, load<u32>(meta, FM_FREED_SITE));
+    const freed = load<u32>(meta, FM_FREED_SITE) - 1;
+    report(cpu, STALE_FRAME, vpn, kind, pfn, stale != 0 ? made : freed, freed);
     return;
   }
   const need: u32 = isStore ? WRITE : kind == KIND_FETCH ? EXEC : READ;
   if (((mark >> 4) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
   if (!isStore) return;
   const root = <u32>(ghost >> 32);
-  const pte = currentPte(root, vpn);
-  if ((pte & PTE_P) != 0 && (pte & PTE_PS) == 0 && pfnOf(pte) != pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
-  const target = load<u32>(meta, FM_COPY_TO);
-  if ((mark & COPIED) == 0 || target == 0 || load<u32>(meta, FM_COPY_ROOT) != root || load<u64>(meta, FM_COPY_VPN) != vpn) return;
-  const to = frameMetaOf(target);
-  if (load<u32>(to, FM_LOST_CPU) != 0) return;
-  store<u32>(to, cpu + 1, FM_LOST_CPU);
-  store<u32>(to, kind, FM_LOST_KIND);
-  store<u32>(to, made, FM_LOST_MADE);
+  if (stale != 0) {
+    const pte = currentPte(root, vpn);
+    if ((pte & PTE_P) != 0 && (pte & PTE_PS) == 0 && pfnOf(pte) != pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
+  }
+  if ((mark & COPIED) != 0) noteLost(cpu, meta, root, vpn, kind, made);
+}
+
+/** A store hit the source of open copies: remembered with each until its target is mapped. */
+function noteLost(cpu: u32, meta: usize, root: u32, vpn: u64, kind: u32, made: u32): void {
+  for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+    const to = frameMetaOf(target);
+    if (load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn || load<u32>(to, FM_LOST_CPU) != 0) continue;
+    store<u32>(to, cpu + 1, FM_LOST_CPU);
+    store<u32>(to, kind, FM_LOST_KIND);
+    store<u32>(to, made, FM_LOST_MADE);
+  }
 }

@@ -92,12 +92,12 @@ function frameStep(cpu: u32, op: u32, r: usize, w: u64, pc: u32): i32 {
       return price(PRICE_FRAME_ALLOC);
     case isa.OP_FFREE:
       drainAll(cpu);
-      freeFrame(cpu, <u32>a, pc);
+      freeFrame(<u32>a, pc);
       return price(PRICE_FRAME_FREE);
     case isa.OP_FZERO:
       return price(PRICE_FRAME_ZERO);
     case isa.OP_FCOPY:
-      copyBegins(cpu, <u32>a, <u32>b, <u32>reg(r, <u32>(w >> 40) & 255), c, pc);
+      copyBegins(<u32>a, <u32>b, <u32>reg(r, <u32>(w >> 40) & 255), c, pc);
       return price(PRICE_FRAME_COPY);
     case isa.OP_TALLOC: {
       const root = (<u32>(w >> 16) & 255) == NONE ? 0 : <u32>a;

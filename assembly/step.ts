@@ -134,27 +134,27 @@ function maskStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 
   }
   if (op == isa.OP_MASK_TEST) {
     const word = at + (<usize>(bit >> 6) << 3);
-    setReg(r, dst, (load<u64>(word) >> <u64>(bit & 63)) & 1);
+    setReg(r, dst, (loadCell(cpu, word) >> <u64>(bit & 63)) & 1);
     return readCost(cpu, word);
   }
   if (op == isa.OP_MASK_ZERO) {
-    for (let i: u32 = 0; i < maskWords; i++) commit(cpu, at + (<usize>i << 3), 0, pc);
+    for (let i: u32 = 0; i < maskWords; i++) storeCell(cpu, at + (<usize>i << 3), 0, pc);
     return writeCost(cpu, at) + price(PRICE_MASK_STEP);
   }
   if (op == isa.OP_MASK_COUNT) {
     let n: u64 = 0;
-    for (let i: u32 = 0; i < maskWords; i++) n += popcnt(load<u64>(at + (<usize>i << 3)));
+    for (let i: u32 = 0; i < maskWords; i++) n += popcnt(loadCell(cpu, at + (<usize>i << 3)));
     setReg(r, dst, n);
     return readCost(cpu, at) + price(PRICE_MASK_STEP);
   }
-  setReg(r, dst, nextInMask(at, bit));
+  setReg(r, dst, nextInMask(cpu, at, bit));
   return readCost(cpu, at + (<usize>(min(bit, cpus - 1) >> 6) << 3)) + price(PRICE_MASK_STEP);
 }
 
 /** Smallest CPU of a mask that is not below `from`, or `cpus`. */
-function nextInMask(mask: usize, from: u32): u32 {
+function nextInMask(cpu: u32, mask: usize, from: u32): u32 {
   for (let word = from >> 6; word < maskWords; word++) {
-    let bits = load<u64>(mask + (<usize>word << 3));
+    let bits = loadCell(cpu, mask + (<usize>word << 3));
     if (word == from >> 6) bits &= u64.MAX_VALUE << <u64>(from & 63);
     if (bits != 0) return (word << 6) + <u32>ctz(bits);
   }

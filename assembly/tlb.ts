@@ -65,16 +65,21 @@ function hint(cpu: u32, vpn: u64, family: u32, slot: u32): void {
   store<u16>(clk(cpu) + CK_HINTS + <usize>family * HINT_BYTES + ((<usize>vpn & 255) << 1), <u16>slot);
 }
 
-/** Drops every entry of this PCID, and every global one, that translates `vpn`. */
-export function dropPage(cpu: u32, vpn: u64): void {
+/** Drops every entry of this PCID, and every global one, that translates `vpn`. Returns whether there was one. */
+export function dropPage(cpu: u32, vpn: u64): bool {
   const c = hw(cpu);
+  let dropped = false;
   for (let size: u32 = 0; size < 3; size++) {
-    if (size != 0 && load<u32>(HUGE_FILLED) == 0) return;
+    if (size != 0 && load<u32>(HUGE_FILLED) == 0) break;
     for (let family: u32 = 0; family < 3; family++) {
-      const slot = probe(c, family, vpn, size);
-      if (slot != NO_SLOT) drop(c, slot);
+      // Twice: a page may be there both as this PCID's and as a global one.
+      for (let slot = probe(c, family, vpn, size); slot != NO_SLOT; slot = probe(c, family, vpn, size)) {
+        drop(c, slot);
+        dropped = true;
+      }
     }
   }
+  return dropped;
 }
 
 /** Puts the result of the last walk into both levels; returns the first-level slot. */
@@ -156,9 +161,10 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
   }
   if (isStore && (payload & PAY_DIRTY) == 0) {
     extraCycles += price(PRICE_ASSIST);
-    if (!assistDirty(cpu, vpn, <u32>payload)) {
+    const refused = assistDirty(cpu, vpn, <u32>payload);
+    if (refused != 0) {
       dropPage(cpu, vpn);
-      return faultBits(kind) | FAULT_PRESENT | 0x80000000;
+      return refused;
     }
     setDirty(cpu, vpn);
   }
@@ -168,12 +174,13 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
   return 0;
 }
 
-/** Hardware's freedom: a walk and a fill without an access. Sets A, never D. */
-export function speculate(cpu: u32, vpn: u64): void {
+/** Hardware's freedom: a walk and a fill without an access. Sets A, never D. Returns whether anything was filled. */
+export function speculate(cpu: u32, vpn: u64): bool {
   const c = hw(cpu);
-  if (load<u32>(c, HW_ROOT) == 0 || probeAll(c, DATA, vpn) != NO_SLOT) return;
+  if (load<u32>(c, HW_ROOT) == 0 || probeAll(c, DATA, vpn) != NO_SLOT || probeAll(c, SECOND, vpn) != NO_SLOT) return false;
   walk(cpu, vpn, KIND_LOAD);
   if (walkFault == 0) fill(cpu, vpn, DATA);
+  return walkFault == 0;
 }
 
 function dropWhere(cpu: u32, first: u32, pcid: u32, everything: bool): void {
@@ -234,6 +241,6 @@ export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
 }
 
 /** Hardware's freedom: any entry may go at any time. */
-export function evict(cpu: u32, vpn: u64): void {
-  dropPage(cpu, vpn);
+export function evict(cpu: u32, vpn: u64): bool {
+  return dropPage(cpu, vpn);
 }

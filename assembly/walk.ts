@@ -5,7 +5,7 @@
  * bound phase the log waits for the weave, so that what a CPU pays does not depend on the order in which CPUs ran.
  */
 import { find, insert, keyOf, NO_SLOT, PAY_DIRTY, PAY_EXEC, PAY_WRITE, touch } from "./assoc";
-import { CFG_ASSIST, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
+import { CFG_ASSIST, CFG_TABLES, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import {
   FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A,
   PTE_PEND_D, PTE_PS, PTE_U, PTE_W,
@@ -29,6 +29,13 @@ export let walkFault: u32 = 0;
 @inline
 function tableOf(pte: u64): u32 {
   return <u32>((pte >> PFN_SHIFT) & PFN_MASK);
+}
+
+/** An upper entry that names no table counts as not present. */
+// @ts-ignore: decorator
+@inline
+function exists(table: u32): bool {
+  return table != 0 && table < config(CFG_TABLES);
 }
 
 /** The table to start from: level in walkLevel. */
@@ -114,11 +121,12 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
     cycles += walkCost(cpu, at);
     reads++;
     pte = load<u64>(at);
-    if ((pte & PTE_P) == 0) {
+    const isLeaf = level == 0 || (pte & PTE_PS) != 0;
+    if ((pte & PTE_P) == 0 || (!isLeaf && !exists(tableOf(pte)))) {
       walkFault = faultBits(kind) | 0x80000000;
       break;
     }
-    if (level == 0 || (pte & PTE_PS) != 0) {
+    if (isLeaf) {
       if (forbidden(pte, kind)) walkFault = faultBits(kind) | FAULT_PRESENT | 0x80000000;
       break;
     }
@@ -154,10 +162,10 @@ export function payloadOf(pte: u64): u64 {
 
 /**
  * The dirty assist: a store met a translation with W and without D, and the CPU walks again from the root to set D atomically.
- * Returns whether the store may go on. Modes: strict needs P, W and the same frame; legacy needs only P; knl is strict, but leaves a
+ * Returns 0 when the store may go on, else the fault's error code with bit 31 set. Modes: strict needs P, W and the same frame; legacy needs only P; knl is strict, but leaves a
  * stray D in an entry that is not present.
  */
-export function assistDirty(cpu: u32, vpn: u64, pfn: u32): bool {
+export function assistDirty(cpu: u32, vpn: u64, pfn: u32): u32 {
   tally(cpu, TLB_ASSISTS, 1);
   const mode = config(CFG_ASSIST);
   let table = load<u32>(hw(cpu), HW_ROOT);
@@ -166,15 +174,16 @@ export function assistDirty(cpu: u32, vpn: u64, pfn: u32): bool {
     const pte = load<u64>(at);
     if ((pte & PTE_P) == 0) {
       if (mode == 2 && level == 0) pend(cpu, at, PTE_PEND_D);
-      return false;
+      return FAULT_WRITE | 0x80000000;
     }
     if (level != 0 && (pte & PTE_PS) == 0) {
       table = tableOf(pte);
+      if (!exists(table)) return FAULT_WRITE | 0x80000000;
       continue;
     }
-    if (mode != 1 && ((pte & PTE_W) == 0 || tableOf(pte) != pfn)) return false;
+    if (mode != 1 && ((pte & PTE_W) == 0 || tableOf(pte) != pfn)) return FAULT_WRITE | FAULT_PRESENT | 0x80000000;
     if ((pte & (PTE_A | PTE_D)) != (PTE_A | PTE_D)) pend(cpu, at, PTE_PEND_A | PTE_PEND_D);
-    return true;
+    return 0;
   }
-  return false;
+  return FAULT_WRITE | 0x80000000;
 }

@@ -1,0 +1,19 @@
+import { z } from "zod";
+import { compareResultSchema, runResultSchema } from "./result.js";
+
+/** The published JSON Schemas (draft 2020-12): the text of each file of schema/, by file name. */
+export function jsonSchemas(): Record<string, string> {
+  return {
+    "run.schema.json": schemaText("A simulation: what `shootdown run --json` writes", runResultSchema),
+    "compare.schema.json": schemaText(
+      "A comparison: what `shootdown compare --json` and `shootdown replay --json` write",
+      compareResultSchema,
+    ),
+  };
+}
+
+function schemaText(title: string, schema: z.ZodType): string {
+  // Seen from the reader of a file, who is on the input side.
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: "input" });
+  return `${JSON.stringify({ $schema, title, ...rest }, null, 2)}\n`;
+}

@@ -1,0 +1,95 @@
+/** Compiling and instantiating the engine: with world.ts the only place that says WebAssembly. */
+import { readFileSync } from "node:fs";
+
+/** Debug keeps assertions and names; release is what measures. Both compute the same. */
+export type Build = "debug" | "release";
+
+/** The exported functions. Numbers are u32 unless said; cycles and BigInts stay inside. */
+export interface EngineFunctions {
+  plan(): number;
+  init(): void;
+  startTask(task: number, ready: number): void;
+  setRegister(cpu: number, register: number, low: number, high: number): void;
+  begin(cpu: number, pc: number): void;
+  isLive(cpu: number): number;
+  step(cpu: number): number;
+  access(cpu: number, vpn: bigint, kind: number): number;
+  speculate(cpu: number, vpn: bigint): number;
+  evict(cpu: number, vpn: bigint): number;
+  canDeliver(cpu: number): number;
+  deliver(cpu: number): void;
+  storesBuffered(cpu: number): number;
+  canDrain(cpu: number, index: number): number;
+  drain(cpu: number, index: number): void;
+  run(quanta: number): number;
+  fed(): void;
+  now(): bigint;
+  settleClocks(): bigint;
+}
+
+export interface Instance {
+  readonly functions: EngineFunctions;
+  readonly memory: WebAssembly.Memory;
+  /** An exported constant or, after plan(), an exported base address. Throws if the engine has no such name. */
+  readonly value: (name: string) => number;
+  /** Exported constants whose name starts with `prefix`, the prefix cut off. */
+  readonly constants: (prefix: string) => ReadonlyMap<string, number>;
+}
+
+const modules = new Map<Build, WebAssembly.Module>();
+
+/** Compiles a build once per thread. */
+export function compile(build: Build): WebAssembly.Module {
+  let module = modules.get(build);
+  if (module === undefined) {
+    module = new WebAssembly.Module(readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url)));
+    modules.set(build, module);
+  }
+  return module;
+}
+
+const WASM_PAGE = 65536;
+
+/** Shared memory of at least `bytes`, zeroed. Pages that nobody touches cost nothing. */
+export function createMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.max(16, Math.ceil(bytes / WASM_PAGE));
+  if (pages > WASM_PAGE) throw new RangeError(`a world of ${bytes} bytes is larger than 4 GiB`);
+  return new WebAssembly.Memory({ initial: pages, maximum: WASM_PAGE, shared: true });
+}
+
+/** A trap of the engine: its own bug, or a limit of the world that was reached. */
+export class EngineAbort extends Error {
+  override readonly name = "EngineAbort";
+}
+
+export function instantiate(build: Build, memory: WebAssembly.Memory): Instance {
+  const abort = (message: number, file: number, line: number, column: number): never => {
+    const text = readString(memory, message) || "assertion failed";
+    throw new EngineAbort(`${text} (${readString(memory, file)}:${line}:${column})`);
+  };
+  const { exports } = new WebAssembly.Instance(compile(build), { env: { memory, abort } });
+  const value = (name: string): number => {
+    const item = exports[name];
+    if (!(item instanceof WebAssembly.Global)) throw new EngineAbort(`the engine exports no ${name}`);
+    return unsigned(item.value);
+  };
+  const constants = (prefix: string): ReadonlyMap<string, number> =>
+    new Map(
+      Object.entries(exports)
+        .filter(([name, item]) => name.startsWith(prefix) && item instanceof WebAssembly.Global)
+        .map(([name, item]) => [name.slice(prefix.length), unsigned((item as WebAssembly.Global).value)]),
+    );
+  return { functions: exports as unknown as EngineFunctions, memory, value, constants };
+}
+
+/** An AssemblyScript string: UTF-16, its length in bytes before it. */
+function readString(memory: WebAssembly.Memory, pointer: number): string {
+  if (pointer === 0) return "";
+  const length = new Uint32Array(memory.buffer, pointer - 4, 1)[0]!;
+  return String.fromCharCode(...new Uint16Array(memory.buffer.slice(pointer, pointer + length)));
+}
+
+/** Addresses reach beyond 2^31, and a Wasm i32 has no sign of its own. */
+function unsigned(value: unknown): number {
+  return typeof value === "bigint" ? Number(value) : (value as number) >>> 0;
+}

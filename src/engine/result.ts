@@ -1,0 +1,160 @@
+/**
+ * What a run reports, and what a comparison reports. The names are a contract: scripts read them.
+ *
+ * The types come from the schemas, and schema/*.json is written from the same schemas by write-schemas.ts. Import
+ * types only from here on the way to a run: loading zod costs as much time as starting yargs.
+ */
+import { z } from "zod";
+
+const count = z.int().nonnegative();
+/** Per name; a name that never happened may be missing. */
+const counts = z.record(z.string(), count);
+
+/** Cycles, over all occurrences in the run. */
+export const latencyRowSchema = z.strictObject({
+  count,
+  mean: z.number().nonnegative(),
+  p50: z.number().nonnegative(),
+  p90: z.number().nonnegative(),
+  p99: z.number().nonnegative(),
+  p999: z.number().nonnegative(),
+  max: z.number().nonnegative(),
+});
+export type LatencyRow = z.infer<typeof latencyRowSchema>;
+
+/** A step of a mechanism: the C function, the label of the step, and where the mechanism is written. */
+export const stepPlaceSchema = z.strictObject({
+  routine: z.string(),
+  label: z.string(),
+  file: z.string(),
+  line: count,
+});
+export type StepPlace = z.infer<typeof stepPlaceSchema>;
+
+/**
+ * The first access of its kind that nobody was entitled to.
+ *
+ * `time` is in cycles. `made` is the step that changed the page table; `broken` is the step that a flush should have
+ * come before (a free, a copy, a return). Either is null when no step can be named.
+ */
+export const violationExampleSchema = z.strictObject({
+  time: count,
+  cpu: count,
+  task: count,
+  va: z.string().regex(/^0x[0-9a-f]+$/),
+  access: z.enum(["load", "store", "fetch"]),
+  frame: count,
+  made: stepPlaceSchema.nullable(),
+  broken: stepPlaceSchema.nullable(),
+  text: z.string(),
+});
+export type ViolationExample = z.infer<typeof violationExampleSchema>;
+
+export const invariantNames = [
+  "stale-frame",
+  "stale-right",
+  "lost-write",
+  "lost-dirty",
+  "stale-table",
+  "split-view",
+  "progress",
+  "stale-device",
+] as const;
+
+export const violationSchema = z.strictObject({
+  invariant: z.enum(invariantNames),
+  count,
+  first: violationExampleSchema,
+});
+export type Violation = z.infer<typeof violationSchema>;
+
+/** What a recorded trace held: counts of the file, not of the simulation. src/workload/feed.ts says what each means. */
+export const traceSummarySchema = z.strictObject({
+  file: z.string(),
+  format: z.string(),
+  lines: count,
+  accesses: z.strictObject({ fetch: count, load: count, store: count, modify: count }),
+  calls: counts,
+  failed: count,
+  joined: count,
+  threads: count,
+  forks: count,
+  pages: count,
+  codePages: count,
+  dataPages: count,
+  writtenPages: count,
+  skipped: count,
+});
+
+export const runResultSchema = z.strictObject({
+  schema: z.literal("shootdown/run@1"),
+  machine: z.string(),
+  policy: z.string(),
+  workload: z.string(),
+  cpus: count.min(1),
+  seed: count,
+  simulated: z.strictObject({
+    cycles: count,
+    seconds: z.number().nonnegative(),
+    accesses: count,
+    operations: counts,
+  }),
+  tlb: z.strictObject({
+    accesses: count,
+    l1Hits: count,
+    stlbHits: count,
+    walks: count,
+    walkCycles: count,
+    walkMemoryReads: count,
+  }),
+  flushes: z.strictObject({
+    local: count,
+    remote: count,
+    full: count,
+    ranged: count,
+    pages: count,
+    secondary: count,
+    avoided: counts,
+  }),
+  ipis: z.strictObject({ sent: count, received: count, coalesced: count, skippedLazy: count, wasted: count }),
+  faults: z.strictObject({ minor: count, cow: count, spurious: count, uffd: count, retried: count }),
+  latency: z.record(z.string(), latencyRowSchema),
+  cycles: z.strictObject({
+    user: count,
+    walk: count,
+    kernel: count,
+    lockWait: count,
+    ipiWait: count,
+    irq: count,
+    idle: count,
+  }),
+  violations: z.array(violationSchema),
+  trace: traceSummarySchema.optional(),
+  host: z.strictObject({
+    wallSeconds: z.number().nonnegative(),
+    accessesPerSecond: z.number().nonnegative(),
+    threads: count.min(1),
+    peakRssBytes: count,
+  }),
+});
+export type RunResult = z.infer<typeof runResultSchema>;
+
+/** A policy's total over the baseline's, with its 95 % confidence interval; all three null if the baseline is 0. */
+export const ratioSchema = z.strictObject({
+  policy: z.string(),
+  metric: z.string(),
+  ratio: z.number().nonnegative().nullable(),
+  low: z.number().nonnegative().nullable(),
+  high: z.number().nonnegative().nullable(),
+});
+export type Ratio = z.infer<typeof ratioSchema>;
+
+export const compareResultSchema = z.strictObject({
+  schema: z.literal("shootdown/compare@1"),
+  baseline: z.string(),
+  runs: z.array(runResultSchema),
+  ratios: z.array(ratioSchema),
+  /** Present, and true, when the comparison was stopped and some runs are missing. */
+  interrupted: z.literal(true).optional(),
+});
+export type CompareResult = z.infer<typeof compareResultSchema>;

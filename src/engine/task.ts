@@ -1,0 +1,40 @@
+import type { RunResult } from "./result.js";
+
+/** What to run on: a built-in workload with its parameters, or recorded traces. Plain data: it crosses threads. */
+export type WorkSpec =
+  | { readonly kind: "workload"; readonly name: string; readonly params: Readonly<Record<string, string>> }
+  | {
+      readonly kind: "trace";
+      readonly files: readonly string[];
+      /** Skip lines that cannot be read instead of stopping at the first. */
+      readonly lenient: boolean;
+      /** Copies of the recorded process to run side by side. */
+      readonly replicate: number;
+      /** Pages to touch after each mapping call of a trace that has no accesses; undefined is the reader's default. */
+      readonly touch?: number;
+    };
+
+/** One simulation, as it is sent to a worker thread. */
+export interface RunTask {
+  readonly machine: string;
+  readonly policy: string;
+  /** Variants by slot that replace the policy's own. */
+  readonly set: Readonly<Record<string, string>>;
+  readonly cpus: number;
+  readonly seed: number;
+  readonly work: WorkSpec;
+}
+
+/** What a worker sends back: classes of errors do not survive the way between threads. */
+export type TaskOutcome =
+  | { readonly ok: true; readonly result: RunResult }
+  | { readonly ok: false; readonly kind: FailureKind; readonly message: string; readonly stack: string };
+
+/** usage: the person's input or the mechanism's text is at fault. internal: we are. */
+export type FailureKind = "usage" | "internal";
+
+/** Words of the shared progress table per task. */
+export const progressWords = 2;
+/** Simulated cycles so far, and records consumed so far. */
+export const PROGRESS_CYCLES = 0;
+export const PROGRESS_RECORDS = 1;

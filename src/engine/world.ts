@@ -1,0 +1,177 @@
+/** A world: the engine's memory, laid out and filled for one program on one machine. */
+import type { MachineNumbers, PriceName, StructureName } from "../machine/preset.js";
+import { priceNames } from "../machine/preset.js";
+import { RECORD_KINDS, type FieldPlace, type Program, type RecordKind } from "../dsl/program.js";
+import { encodeProgram } from "./encode.js";
+import { type Build, createMemory, type Instance, instantiate } from "./load.js";
+
+/** Everything that the layout depends on. Counts include number 0, which tables and frames never hand out. */
+export interface WorldSize {
+  readonly cpus: number;
+  readonly mms: number;
+  readonly tasks: number;
+  readonly tables: number;
+  readonly frames: number;
+  readonly radixBits: number;
+  readonly model: "sc" | "tso" | "weak";
+  readonly assist: "strict" | "legacy" | "knl";
+  readonly storeBuffer: number;
+  /** Mappings per mm, file pages (a power of two), records per ring (a power of two). */
+  readonly ranges: number;
+  readonly cache: number;
+  readonly ring: number;
+  /** Lines of a CPU's private cache, a power of two. */
+  readonly lines: number;
+  readonly oracle: boolean;
+  readonly quantum: number;
+  readonly slice: number;
+  /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
+  readonly boundOrder: number;
+}
+
+/** {sets, ways} of each of the ten structures, and which one serves each page size. */
+export interface Structures {
+  readonly arrays: readonly { readonly sets: number; readonly ways: number }[];
+  /** Data, instructions, second level; 4K, 2M, 1G each: indexes into arrays. */
+  readonly serves: readonly number[];
+}
+
+export interface World extends Instance {
+  readonly program: Program;
+  readonly size: WorldSize;
+  /** Views over the whole memory; it never grows. */
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+  /** Byte address of a declared field; throws when the program has none of that name. */
+  fieldAddress(record: RecordKind, name: string, index: number): number;
+  entryPc(name: string): number;
+}
+
+const models = ["sc", "tso", "weak"];
+const assists = ["strict", "legacy", "knl"];
+const structureOrder: readonly StructureName[] = ["l1d4k", "l1d2m", "l1d1g", "l1i4k", "l1i2m", "stlb", "stlb1g", "pde", "pdpte", "pml4e"];
+
+/** The machine's arrays as the engine wants them; a shared array holds all its sizes, its other names are empty. */
+export function structuresOf(machine: MachineNumbers): Structures {
+  const index = (name: StructureName): number => structureOrder.indexOf(machine.structures[name].owner);
+  const arrays = structureOrder.map((name) => {
+    const { entries, ways, owner } = machine.structures[name];
+    return owner === name && entries > 0 ? { sets: entries / ways, ways } : { sets: 1, ways: 0 };
+  });
+  const serves = [
+    index("l1d4k"), index("l1d2m"), index("l1d1g"),
+    index("l1i4k"), index("l1i2m"), index("l1i2m"),
+    index("stlb"), index("stlb"), index("stlb1g"),
+  ];
+  return { arrays, serves };
+}
+
+/** What the engine charges: prices by name, topology, and the price of every work of the program. */
+export interface Charges {
+  readonly prices: Readonly<Record<PriceName, number>>;
+  readonly works: readonly number[];
+  readonly perCore: number;
+  readonly perCcx: number;
+  readonly perSocket: number;
+}
+
+/** Creates a world, before its first step. Throws RangeError when it would not fit into 4 GiB. */
+export function createWorld(build: Build, program: Program, size: WorldSize, structures: Structures, charges: Charges): World {
+  // A first, small memory only to compute how much is needed: plan() writes nothing beyond its fixed addresses.
+  const small = instantiate(build, createMemory(0));
+  configure(small, program, size, structures, charges);
+  const memory = createMemory(small.functions.plan() >>> 0);
+  const instance = instantiate(build, memory);
+  configure(instance, program, size, structures, charges);
+  instance.functions.plan();
+  encodeProgram(program, instance);
+  instance.functions.init();
+  const fields = new Map(program.layout.fields.map((field) => [`${field.record}.${field.name}`, field]));
+  const { buffer } = memory;
+  const u32 = new Uint32Array(buffer);
+  return {
+    ...instance,
+    program,
+    size,
+    u8: new Uint8Array(buffer),
+    u16: new Uint16Array(buffer),
+    u32,
+    u64: new BigUint64Array(buffer),
+    fieldAddress: (record, name, index) => addressOf(instance, u32, fields.get(`${record}.${name}`), name, index),
+    entryPc: (name) => {
+      const entry = program.entries.find((candidate) => candidate.name === name);
+      if (entry === undefined) throw new RangeError(`the program has no entry '${name}'`);
+      return entry.pc;
+    },
+  };
+}
+
+function addressOf(instance: Instance, u32: Uint32Array, field: FieldPlace | undefined, name: string, index: number): number {
+  if (field === undefined) throw new RangeError(`the program declares no field '${name}'`);
+  const at = instance.value("RECORDS") / 4 + RECORD_KINDS.indexOf(field.record) * 2;
+  return u32[at]! + u32[at + 1]! * index + field.word * 8;
+}
+
+function configure(instance: Instance, program: Program, size: WorldSize, structures: Structures, charges: Charges): void {
+  const words = new Uint32Array(instance.memory.buffer, instance.value("CONFIG"), instance.value("CFG_WORDS"));
+  const set = (name: string, value: number, offset = 0): void => {
+    words[instance.value(`CFG_${name}`) + offset] = value;
+  };
+  const pc = (name: string): number => program.entries.find((entry) => entry.name === name)?.pc ?? 0;
+  const index = (name: string): number => {
+    const at = program.entries.findIndex((entry) => entry.name === name);
+    return at < 0 ? 0xffff : at;
+  };
+  set("CPUS", size.cpus);
+  set("MMS", size.mms);
+  set("TASKS", size.tasks);
+  set("TABLES", size.tables);
+  set("FRAMES", size.frames);
+  set("RADIX_BITS", size.radixBits);
+  set("MODEL", models.indexOf(size.model));
+  set("ASSIST", assists.indexOf(size.assist));
+  set("REGISTERS", program.registers);
+  set("OPS", program.ops.length);
+  set("STORE_BUFFER", size.storeBuffer);
+  set("RANGES", size.ranges);
+  set("CACHE", size.cache);
+  set("RING", size.ring);
+  set("QUANTUM", size.quantum);
+  set("SLICE", size.slice);
+  set("LINES", size.lines);
+  set("ORACLE", size.oracle ? 1 : 0);
+  set("PER_CORE", charges.perCore);
+  set("PER_CCX", charges.perCcx);
+  set("PER_SOCKET", charges.perSocket);
+  set("IRQ_ENTRY", pc("call_function_interrupt"));
+  set("FAULT_ENTRY", pc("page_fault"));
+  set("SWITCH_ENTRY", pc("context_switch"));
+  set("IMAGE_INDEX", index("image"));
+  set("FAULT_INDEX", index("page_fault"));
+  set("SWITCH_INDEX", index("context_switch"));
+  set("BOUND_ORDER", size.boundOrder);
+  set("ENTRIES", program.entries.length);
+  RECORD_KINDS.forEach((kind, i) => set("RECORD_WORDS", program.layout.words[kind], i));
+  structures.arrays.forEach(({ sets, ways }, i) => {
+    set("GEOMETRY", sets, i * 2);
+    set("GEOMETRY", ways, i * 2 + 1);
+  });
+  structures.serves.forEach((structure, i) => set("STRUCTURE_OF", structure, i));
+  const prices = instance.constants("PRICE_");
+  for (const name of priceNames) {
+    const at = prices.get(priceKey(name));
+    if (at === undefined) throw new RangeError(`the engine has no price '${name}'`);
+    set("PRICES", charges.prices[name], at);
+  }
+  if (charges.works.length > instance.value("WORKS_MAX")) throw new RangeError("the program has too many kinds of work");
+  charges.works.forEach((price, i) => set("WORKS", price, i));
+  if (program.entries.length > instance.value("ENTRIES_MAX")) throw new RangeError("the program has too many entries");
+  program.entries.forEach((entry, i) => set("ENTRY_PC", entry.pc, i));
+}
+
+/** PRICE_MEM_L1 for memL1, PRICE_CR3_NO_FLUSH for cr3NoFlush. */
+function priceKey(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toUpperCase();
+}
