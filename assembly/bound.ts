@@ -3,7 +3,7 @@
  * pending A and D bits, which nobody reads before the weave. Whatever needs others (a fault, a call, a wait) becomes a trap, and ends
  * the CPU's turn.
  */
-import { keyOf, PAY_DIRTY, PAY_WRITE } from "./assoc";
+import { keyOf, PAY_DIRTY, PAY_WRITE, renumber } from "./assoc";
 import { CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
@@ -24,9 +24,8 @@ export const TRAP_CONTROL: u32 = 3;
 export const TRAP_DRY: u32 = 4;
 export const TRAP_SLICE: u32 = 5;
 
-const TICK_LIMIT: u32 = 0xfffff000;
-/** Records handled in one go, so that the tick's wrap-around is checked in time. */
-const BATCH: u64 = 2048;
+/** Ticks are renumbered from here on; the rest is for one turn's worth of hits, which is bounded by the ring. */
+const TICK_LIMIT: u32 = 0xf0000000;
 
 /** Stops the turn; the weave takes it from here. */
 function trap(cpu: u32, kind: u32, a: u64, b: u32): void {
@@ -36,28 +35,13 @@ function trap(cpu: u32, kind: u32, a: u64, b: u32): void {
   store<u32>(k, b, CK_TRAP_B);
 }
 
-/** Everything but a first-level hit. Returns whether the turn goes on. */
-function slow(cpu: u32, task: u32, position: u64, until: u64): bool {
+/** A record that is no access. Returns whether the turn goes on. */
+function other(cpu: u32, task: u32, position: u64, until: u64): bool {
   const k = clk(cpu);
   const t = taskAt(task);
   const at = recordAt(task, position);
   const record = load<u64>(at);
   const kind = <u32>record & 15;
-  if (kind <= KIND_MODIFY) {
-    const vpn = record >> 12;
-    const fault = access(cpu, vpn, kind);
-    const walk = <u64>extraWalkCycles;
-    spend(cpu, <u64>price(PRICE_ACCESS) + <u64>extraCycles - walk, CYCLES_USER);
-    spend(cpu, walk, CYCLES_WALK);
-    tally(cpu, TLB_ACCESSES, 1);
-    if (fault == 0) {
-      store<u64>(t, position + 1, TT_CONSUMED);
-      return !logIsFull(k);
-    }
-    tally(cpu, TLB_FAULTS, 1);
-    trap(cpu, TRAP_FAULT, vpn, fault & 0x7fffffff);
-    return false;
-  }
   if (kind == FEED_COMPUTE) {
     const left = record >> 4;
     const clock = load<u64>(k, CK_CLOCK);
@@ -94,22 +78,24 @@ export function boundRun(cpu: u32, until: u64): void {
   const k = clk(cpu);
   const limit = load<u64>(t, TT_APPENDED);
   while (load<u64>(k, CK_CLOCK) < until) {
-    const from = load<u64>(t, TT_CONSUMED);
-    if (from == limit) {
+    const position = accesses(cpu, task, limit, until);
+    if (load<u32>(k, CK_TRAP) != TRAP_NONE || load<u64>(k, CK_CLOCK) >= until) return;
+    if (position == limit) {
       trap(cpu, TRAP_DRY, 0, 0);
       return;
     }
-    const position = hits(cpu, task, from, min(limit, from + BATCH), until);
-    if (position == limit || load<u64>(k, CK_CLOCK) >= until || position - from == BATCH) continue;
-    if (!slow(cpu, task, position, until)) return;
+    if (logIsFull(k)) return;
+    if (((<u32>load<u64>(recordAt(task, position)) & 15) > KIND_MODIFY) && !other(cpu, task, position, until)) return;
   }
 }
 
 /**
- * The hot loop: accesses that hit the first level through the hint of their page. Returns the position of the first record that does
- * not, or where time or the batch ran out. Statistics and clock are kept in registers and written once.
+ * The hot loop: accesses from the task's next record on. A first-level hit is found through the hint of its page; which slot a hint
+ * names is proved by the slot's key, so a wrong hint costs a search and changes nothing. Clock and statistics stay in registers and are
+ * written once. Returns the position of the first record that is no access, that faulted (and left a trap), or that finds time, the
+ * ring or the A/D log used up.
  */
-function hits(cpu: u32, task: u32, from: u64, limit: u64, until: u64): u64 {
+function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
   const c = hw(cpu);
   const k = clk(cpu);
   const keys = c + hwKeys;
@@ -118,34 +104,51 @@ function hits(cpu: u32, task: u32, from: u64, limit: u64, until: u64): u64 {
   const hints = k + CK_HINTS;
   const pcidKey = keyOf(0, load<u32>(c, HW_PCID), 0);
   const cost = <u64>price(PRICE_ACCESS);
-  const clock = load<u64>(k, CK_CLOCK);
-  let tick = load<u32>(k, CK_TICK);
-  if (tick > TICK_LIMIT) return from;
-  let room = until - clock;
-  // Accesses that may start before `until`, one price apiece.
-  room = cost == 0 ? u64.MAX_VALUE : (room + cost - 1) / cost;
-  const end = min(limit, room > u64.MAX_VALUE - from ? limit : from + room);
   const ring = recordAt(task, 0);
   const mask = <usize>(config(CFG_RING) - 1);
+  const from = load<u64>(taskAt(task), TT_CONSUMED);
+  const start = load<u64>(k, CK_CLOCK);
+  let tick = load<u32>(k, CK_TICK);
+  let clock = start;
+  let walked: u64 = 0;
+  let misses: u64 = 0;
   let position = from;
-  while (position < end) {
+  while (clock < until && position < limit) {
     const record = load<u64>(ring + ((<usize>position & mask) << 3));
     const kind = <u32>record & 15;
     if (kind > KIND_MODIFY) break;
     const vpn = record >> 12;
-    const hint = <usize>load<u16>(hints + (kind == KIND_FETCH ? HINT_BYTES : 0) + ((<usize>vpn & 255) << 1));
-    if (load<u64>(keys + (hint << 3)) != ((vpn << 15) | pcidKey)) break;
-    if ((kind & 1) != 0 && (load<u64>(payloads + (hint << 3)) & (PAY_WRITE | PAY_DIRTY)) != (PAY_WRITE | PAY_DIRTY)) break;
-    store<u32>(stamps + (hint << 2), ++tick);
+    const slot = <usize>load<u16>(hints + (kind == KIND_FETCH ? HINT_BYTES : 0) + ((<usize>vpn & 255) << 1));
+    const need = (0 - (record & 1)) & (PAY_WRITE | PAY_DIRTY);
+    // One branch for both questions: is it this page, and may a store go ahead? Stores are not predictable.
+    if (((load<u64>(keys + (slot << 3)) ^ ((vpn << 15) | pcidKey)) | (need & ~load<u64>(payloads + (slot << 3)))) == 0) {
+      store<u32>(stamps + (slot << 2), ++tick);
+      clock += cost;
+      position++;
+      continue;
+    }
+    store<u32>(k, tick, CK_TICK);
+    const fault = access(cpu, vpn, kind);
+    tick = load<u32>(k, CK_TICK);
+    clock += cost + <u64>extraCycles;
+    walked += <u64>extraWalkCycles;
+    misses++;
+    if (fault != 0) {
+      tally(cpu, TLB_FAULTS, 1);
+      tally(cpu, TLB_ACCESSES, 1);
+      trap(cpu, TRAP_FAULT, vpn, fault & 0x7fffffff);
+      break;
+    }
     position++;
+    if (logIsFull(k) || tick > TICK_LIMIT) break;
   }
-  const n = position - from;
   store<u32>(k, tick, CK_TICK);
-  if (n != 0) {
-    spend(cpu, n * cost, CYCLES_USER);
-    tally(cpu, TLB_ACCESSES, n);
-    tally(cpu, TLB_L1_HITS, n);
-    store<u64>(taskAt(task), position, TT_CONSUMED);
-  }
+  if (tick > TICK_LIMIT) renumber(k);
+  spend(cpu, clock - start - walked, CYCLES_USER);
+  spend(cpu, walked, CYCLES_WALK);
+  const n = position - from;
+  tally(cpu, TLB_ACCESSES, n);
+  tally(cpu, TLB_L1_HITS, n + <u64>(load<u32>(k, CK_TRAP) != TRAP_NONE ? 1 : 0) - misses);
+  store<u64>(taskAt(task), position, TT_CONSUMED);
   return position;
 }

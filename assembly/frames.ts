@@ -4,7 +4,7 @@
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
 import {
-  FM_GENERATION, FM_LIVE, FM_NEXT, frameMetaOf, pageBytesShift, pools, pteAddress, tableMetaOf, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT,
+  FM_NEXT, frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, pageBytesShift, pools, pteAddress, tableMetaOf, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT,
 } from "./layout";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
@@ -29,7 +29,7 @@ export function allocateFrame(): u32 {
     if (pfn >= config(CFG_FRAMES)) return 0;
     store<u32>(pools + POOL_FRAME_TOP, pfn);
   }
-  store<u32>(frameMetaOf(pfn), 1, FM_LIVE);
+  store<u32>(frameWordAt(pfn), load<u32>(frameWordAt(pfn)) | FW_LIVE);
   const live = load<u32>(pools + POOL_FRAMES_LIVE) + 1;
   store<u32>(pools + POOL_FRAMES_LIVE, live);
   if (live > load<u32>(pools + POOL_FRAMES_PEAK)) store<u32>(pools + POOL_FRAMES_PEAK, live);
@@ -38,10 +38,9 @@ export function allocateFrame(): u32 {
 
 export function freeFrame(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
-  if (pfn == 0 || pfn >= config(CFG_FRAMES) || load<u32>(meta, FM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | pfn);
+  if (pfn == 0 || pfn >= config(CFG_FRAMES) || (load<u32>(frameWordAt(pfn)) & FW_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | pfn);
   frameFreed(pfn, site);
-  store<u32>(meta, 0, FM_LIVE);
-  store<u32>(meta, load<u32>(meta, FM_GENERATION) + 1, FM_GENERATION);
+  store<u32>(frameWordAt(pfn), (load<u32>(frameWordAt(pfn)) & ~FW_LIVE) + (1 << FW_GENERATION_SHIFT));
   store<u32>(meta, load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
   store<u32>(pools + POOL_FRAME_FREE, pfn);
   store<u32>(pools + POOL_FRAMES_LIVE, load<u32>(pools + POOL_FRAMES_LIVE) - 1);

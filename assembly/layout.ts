@@ -6,7 +6,7 @@
  *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
- *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | free lists |
+ *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | KEYS | PAYLOADS | GHOSTS | MARKS |
  *   TIME     | due tree | lines | holders | task time[] | waiters | clk[cpu] |
@@ -42,6 +42,11 @@ export let stateEnd: usize = 0;
 export let tablePages: usize = 0;
 export let tableMeta: usize = 0;
 export let frameMeta: usize = 0;
+/** One u32 a frame, read at every fill, hence apart from the rest: bit 0 live, bit 1 source of an open copy, bits 2.. generation. */
+export let frameWords: usize = 0;
+export const FW_LIVE: u32 = 1;
+export const FW_COPIED: u32 = 2;
+export const FW_GENERATION_SHIFT: u32 = 2;
 /** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, marked entries, 0}. */
 export let pools: usize = 0;
 export let ranges: usize = 0;
@@ -87,9 +92,7 @@ export const TM_NEXT: usize = 8;
 export const TM_LIVE: usize = 12;
 export const TM_BASE: usize = 16;
 export const FM_BYTES: usize = 64;
-export const FM_GENERATION: usize = 0;
 export const FM_NEXT: usize = 4;
-export const FM_LIVE: usize = 8;
 /** Leaf page-table entries that map this frame now. */
 export const FM_MAPPED: usize = 12;
 /** First open copy whose source this frame is: the frame copied to; further ones are chained by FM_COPY_NEXT. */
@@ -251,6 +254,8 @@ function planState(at: usize): usize {
   at = line(at + <usize>config(CFG_TABLES) * TM_BYTES);
   frameMeta = at;
   at = line(at + <usize>config(CFG_FRAMES) * FM_BYTES);
+  frameWords = at;
+  at = line(at + (<usize>config(CFG_FRAMES) << 2));
   pools = at;
   at += 64;
   ranges = at;
@@ -351,4 +356,10 @@ export function tableMetaOf(table: u32): usize {
 @inline
 export function frameMetaOf(pfn: u32): usize {
   return frameMeta + <usize>pfn * FM_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function frameWordAt(pfn: u32): usize {
+  return frameWords + (<usize>pfn << 2);
 }

@@ -14,8 +14,8 @@ import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { KEY_WATCH, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_GENERATION, FM_LIVE,
-  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads, NO_SITE,
+  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
+  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads, NO_SITE,
   pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
   TM_LIVE, TM_ROOT, VIOLATION_BYTES,
 } from "./layout";
@@ -186,6 +186,7 @@ export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: 
   if (load<u32>(to, FM_COPY_FROM) != 0) endCopy(target);
   store<u32>(to, load<u32>(meta, FM_COPY_TO), FM_COPY_NEXT);
   store<u32>(meta, target, FM_COPY_TO);
+  store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) | FW_COPIED);
   store<u32>(to, source, FM_COPY_FROM);
   store<u32>(to, root, FM_COPY_ROOT);
   store<u64>(to, vpn, FM_COPY_VPN);
@@ -198,9 +199,11 @@ export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: 
 /** Takes a copy off its source's chain. */
 function endCopy(target: u32): void {
   const to = frameMetaOf(target);
-  let link = frameMetaOf(load<u32>(to, FM_COPY_FROM)) + FM_COPY_TO;
+  const source = load<u32>(to, FM_COPY_FROM);
+  let link = frameMetaOf(source) + FM_COPY_TO;
   while (load<u32>(link) != target) link = frameMetaOf(load<u32>(link)) + FM_COPY_NEXT;
   store<u32>(link, load<u32>(to, FM_COPY_NEXT));
+  if (load<u32>(frameMetaOf(source), FM_COPY_TO) == 0) store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) & ~FW_COPIED);
   memory.fill(to + FM_COPY_FROM, 0, FM_FREED_SITE - FM_COPY_FROM);
 }
 
@@ -243,13 +246,14 @@ export function currentPte(root: u32, vpn: u64): u64 {
   return 0;
 }
 
-/** A fill: entries of frames that are free, or are the source of an open copy, are born with a mark. */
-export function filled(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64): void {
-  const meta = frameMetaOf(<u32>payload);
-  store<u32>(st(cpu) + stMade + (<usize>slot << 2), NO_SITE);
-  let mark: u32 = load<u32>(meta, FM_LIVE) == 0 ? FREED : 0;
-  if ((payload & PAY_WRITE) != 0) {
-    for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+/**
+ * A fill of a frame whose word is `word`, live and no copy's source: nothing to remember. Others come here: entries of frames that are
+ * free, or are the source of an open copy, are born with a mark.
+ */
+export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64, word: u32): void {
+  let mark: u32 = (word & FW_LIVE) == 0 ? FREED : 0;
+  if ((payload & PAY_WRITE) != 0 && (word & FW_COPIED) != 0) {
+    for (let target = load<u32>(frameMetaOf(<u32>payload), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
       const to = frameMetaOf(target);
       if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;
     }
@@ -278,7 +282,7 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
   const isStore = (kind & 1) != 0;
   const stale = mark & ALL;
   const made = stale != 0 ? load<u32>(st(cpu) + stMade + (<usize>slot << 2)) : NO_SITE;
-  if (load<u32>(meta, FM_GENERATION) != <u32>ghost || (mark & FREED) != 0) {
+  if (load<u32>(frameWordAt(pfn)) >> FW_GENERATION_SHIFT != <u32>ghost || (mark & FREED) != 0) {
     const freed = load<u32>(meta, FM_FREED_SITE) - 1;
     report(cpu, STALE_FRAME, vpn, kind, pfn, stale != 0 ? made : freed, freed);
     return;

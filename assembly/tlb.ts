@@ -12,10 +12,11 @@ import { CFG_STRUCTURE_OF, config, STLB1G } from "./config";
 import { insertHolder, isHolder } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import {
-  CK_HINTS, clk, cpus, FM_GENERATION, frameMetaOf, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT, hw, hwGhosts, hwKeys, hwPayloads, radixBits,
-  slots,
+  CK_HINTS, clk, cpus, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT, hw, hwGhosts, hwKeys, hwPayloads, radixBits,
+  slots, st, ST_TLB,
 } from "./layout";
-import { accessed, filled, inherit } from "./oracle";
+import { accessed, filledOdd, inherit } from "./oracle";
+import { NOT_QUICK, quick, quickWasWalk } from "./quick";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
 import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";
@@ -42,12 +43,16 @@ function probe(c: usize, family: u32, vpn: u64, size: u32): u32 {
   const structure = structureOf(family, size);
   const page = vpn >> <u64>(radixBits * size);
   const key = keyOf(page, load<u32>(c, HW_PCID), size);
-  let slot = find(c, structure, key);
-  if (slot == NO_SLOT && load<u32>(c, HW_MARKS) != 0) slot = find(c, structure, key | KEY_WATCH);
-  if (slot != NO_SLOT || load<u32>(GLOBAL_FILLED) == 0) return slot;
-  const shared = keyOf(page, 0, size) | KEY_GLOBAL;
-  slot = find(c, structure, shared);
-  if (slot == NO_SLOT && load<u32>(c, HW_MARKS) != 0) slot = find(c, structure, shared | KEY_WATCH);
+  const slot = find(c, structure, key);
+  if (slot != NO_SLOT || (load<u32>(c, HW_MARKS) | load<u32>(GLOBAL_FILLED)) == 0) return slot;
+  return probeOdd(c, structure, key, keyOf(page, 0, size) | KEY_GLOBAL);
+}
+
+/** Entries that carry a mark, and global ones. */
+function probeOdd(c: usize, structure: u32, key: u64, shared: u64): u32 {
+  let slot = find(c, structure, key | KEY_WATCH);
+  if (slot == NO_SLOT) slot = find(c, structure, shared);
+  if (slot == NO_SLOT) slot = find(c, structure, shared | KEY_WATCH);
   return slot;
 }
 
@@ -74,7 +79,7 @@ export function dropPage(cpu: u32, vpn: u64): bool {
     for (let family: u32 = 0; family < 3; family++) {
       // Twice: a page may be there both as this PCID's and as a global one.
       for (let slot = probe(c, family, vpn, size); slot != NO_SLOT; slot = probe(c, family, vpn, size)) {
-        drop(c, slot);
+        drop(cpu, slot);
         dropped = true;
       }
     }
@@ -91,13 +96,16 @@ function fill(cpu: u32, vpn: u64, family: u32): u32 {
   const key = isGlobal ? keyOf(page, 0, size) | KEY_GLOBAL : keyOf(page, load<u32>(c, HW_PCID), size);
   const payload = payloadOf(walkPte);
   const root = load<u32>(c, HW_ROOT);
-  const ghost = (<u64>root << 32) | <u64>load<u32>(frameMetaOf(<u32>payload), FM_GENERATION);
+  const word = load<u32>(frameWordAt(<u32>payload));
+  const ghost = (<u64>root << 32) | <u64>(word >> FW_GENERATION_SHIFT);
   if (size != 0) store<u32>(HUGE_FILLED, 1);
   if (isGlobal) store<u32>(GLOBAL_FILLED, 1);
   const second = insert(cpu, structureOf(SECOND, size), key, payload, ghost);
-  filled(cpu, second, root, vpn, payload);
   const first = insert(cpu, structureOf(family, size), key, payload, ghost);
-  filled(cpu, first, root, vpn, payload);
+  if ((word & (FW_LIVE | FW_COPIED)) != FW_LIVE) {
+    filledOdd(cpu, second, root, vpn, payload, word);
+    filledOdd(cpu, first, root, vpn, payload, word);
+  }
   return first;
 }
 
@@ -132,7 +140,7 @@ function locate(cpu: u32, vpn: u64, kind: u32, family: u32): u32 {
     const at = <usize>second << 3;
     const key = load<u64>(c + hwKeys + at) & ~KEY_WATCH;
     slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(c + hwPayloads + at), load<u64>(c + hwGhosts + at));
-    inherit(cpu, second, slot);
+    if ((load<u64>(c + hwKeys + at) & KEY_WATCH) != 0) inherit(cpu, second, slot);
     return slot;
   }
   walk(cpu, vpn, kind);
@@ -150,6 +158,14 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
   extraCycles = 0;
   extraWalkCycles = 0;
   const c = hw(cpu);
+  if ((load<u32>(c, HW_MARKS) | load<u32>(HUGE_FILLED) | load<u32>(GLOBAL_FILLED)) == 0) {
+    const cycles = quick(cpu, c, clk(cpu), st(cpu) + ST_TLB, vpn, kind);
+    if (cycles != NOT_QUICK) {
+      extraCycles = cycles;
+      extraWalkCycles = quickWasWalk ? cycles : 0;
+      return 0;
+    }
+  }
   const family: u32 = kind == KIND_FETCH ? CODE : DATA;
   const slot = locate(cpu, vpn, kind, family);
   if (slot == NO_SLOT) return walkFault;
@@ -188,7 +204,7 @@ function dropWhere(cpu: u32, first: u32, pcid: u32, everything: bool): void {
   for (let slot = first; slot < slots; slot++) {
     const key = load<u64>(c + hwKeys + (<usize>slot << 3));
     if (key == 0) continue;
-    if (everything || (pcidOf(key) == pcid && (key & KEY_GLOBAL) == 0)) drop(c, slot);
+    if (everything || (pcidOf(key) == pcid && (key & KEY_GLOBAL) == 0)) drop(cpu, slot);
   }
 }
 
@@ -230,12 +246,12 @@ export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
       if (key == 0) continue;
       const size = <u32>(key >> 1) & 3;
       if (size == 3) {
-        drop(c, slot);
+        drop(cpu, slot);
         continue;
       }
       if (load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
       const vpn = pageOf(key) << <u64>(radixBits * size);
-      if (vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start) drop(c, slot);
+      if (vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start) drop(cpu, slot);
     }
   }
 }

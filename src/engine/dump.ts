@@ -44,7 +44,7 @@ class Dump {
       tables: all(size.tables - 1, (i) => this.#table(i + 1)),
       freeTables: this.#freeList("TABLE", size.tables, (i) => this.#v("tableMeta") + i * this.#v("TM_BYTES") + this.#v("TM_NEXT")),
       freeFrames: this.#freeList("FRAME", size.frames, (i) => this.#frame(i) + this.#v("FM_NEXT")),
-      generations: all(size.frames, (i) => this.#u32(this.#frame(i) + this.#v("FM_GENERATION"))),
+      generations: all(size.frames, (i) => this.#u32(this.#v("frameWords") + i * 4) >>> this.#v("FW_GENERATION_SHIFT")),
       ranges: all(size.mms, (mm) => this.#ranges(mm)),
       cache: this.#cache(),
       cpus: all(size.cpus, (cpu) => this.#cpu(cpu)),

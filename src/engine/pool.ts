@@ -44,6 +44,8 @@ export async function runAll(
     minThreads: threads,
     maxThreads: threads,
     recordTiming: false,
+    // Tasks end in about the order in which they were given, so that what Ctrl-C leaves can be compared.
+    stricterFIFO: true,
   });
   const ticker = startTicker(options, results, progress);
   const stopped = new Promise<void>((resolve) =>

@@ -11,7 +11,7 @@ export type WorkSpec =
       /** Copies of the recorded process to run side by side. */
       readonly replicate: number;
       /** Pages to touch after each mapping call of a trace that has no accesses; undefined is the reader's default. */
-      readonly touch?: number;
+      readonly touch?: number | "all";
     };
 
 /** One simulation, as it is sent to a worker thread. */

@@ -1,0 +1,19 @@
+import type { WorkSpec } from "../engine/task.js";
+import { openWork } from "../engine/work.js";
+import { machineNamed } from "../machine/presets.js";
+import { resolveSlots } from "../policy/policies.js";
+import { JsonFile } from "./json-file.js";
+import type { RunOptions } from "./options.js";
+
+/**
+ * Everything that can be wrong with a request is found here, before any simulation starts.
+ *
+ * Returns the file that the result will go to; undefined when it goes to stdout or nowhere. Throws: UsageError,
+ * InputError.
+ */
+export async function checkRequest(work: WorkSpec, options: RunOptions): Promise<JsonFile | undefined> {
+  machineNamed(options.machine);
+  for (const policy of options.policies) resolveSlots(policy, options.set);
+  await openWork(work, options.cpus);
+  return options.json === undefined || options.json === "-" ? undefined : new JsonFile(options.json);
+}

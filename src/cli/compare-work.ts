@@ -1,0 +1,20 @@
+import type { WorkSpec } from "../engine/task.js";
+import { compareResult } from "../report/compare.js";
+import { comparisonLines } from "../report/comparison.js";
+import { checkRequest } from "./check-request.js";
+import { deliver } from "./deliver.js";
+import { execute, exitCodeOf } from "./execute.js";
+import type { RunOptions } from "./options.js";
+
+/** What compare and replay have in common: everything but where the work comes from. Sets the exit code. */
+export async function compareWork(work: WorkSpec, options: RunOptions): Promise<void> {
+  const file = await checkRequest(work, options);
+  const executed = await execute(work, options);
+  const result = compareResult(options.policies[0]!, executed.runs, executed.interrupted);
+  if (executed.interrupted) {
+    const asked = options.policies.length * options.seeds;
+    process.stderr.write(`shootdown: interrupted; ${executed.runs.length} of ${asked} runs were finished\n`);
+  }
+  if (executed.runs.length > 0) deliver(result, (paint) => comparisonLines(result, paint), options, file);
+  process.exitCode = exitCodeOf(executed);
+}

@@ -1,0 +1,19 @@
+import { type Paint, paintFor, plain } from "../report/paint.js";
+import type { JsonFile } from "./json-file.js";
+import type { RunOptions } from "./options.js";
+
+/** A result to where it was asked for: JSON to a file or to stdout, and text for people unless stdout is taken. */
+export function deliver(
+  result: unknown,
+  lines: (paint: Paint) => readonly string[],
+  options: RunOptions,
+  file: JsonFile | undefined,
+): void {
+  file?.write(result);
+  if (options.json === "-") printLines([JSON.stringify(result, null, 2)]);
+  else if (!options.quiet) printLines(lines(options.color ? paintFor(process.stdout) : plain));
+}
+
+export function printLines(lines: readonly string[]): void {
+  if (lines.length > 0) process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+}

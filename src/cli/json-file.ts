@@ -1,0 +1,59 @@
+import { closeSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UsageError } from "../errors.js";
+
+/**
+ * Where a result goes. Made before the run, so that an unwritable path costs no simulation; written after it, in one
+ * piece: a reader sees the old file or the whole new one.
+ */
+export class JsonFile {
+  readonly #path: string;
+  /** Devices and pipes are written in place: a rename would replace the device itself. */
+  readonly #isSpecial: boolean;
+
+  /** Throws: UsageError naming the path and the reason when nothing can be written there. */
+  constructor(path: string) {
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing?.isDirectory()) throw new UsageError(`cannot write --json ${path}: it is a folder`);
+    this.#isSpecial = existing !== undefined && !existing.isFile();
+    // The file behind a symbolic link is replaced, not the link.
+    this.#path = existing === undefined ? path : realpathSync(path);
+    if (this.#isSpecial) return;
+    const probe = this.#temporary();
+    attempt(path, () => {
+      closeSync(openSync(probe, "wx"));
+      rmSync(probe);
+    });
+  }
+
+  /** Throws: UsageError when the disk refuses after all; nothing half-written is left behind. */
+  write(value: unknown): void {
+    const text = `${JSON.stringify(value, null, 2)}\n`;
+    if (this.#isSpecial) {
+      attempt(this.#path, () => writeFileSync(this.#path, text));
+      return;
+    }
+    const temporary = this.#temporary();
+    attempt(this.#path, () => {
+      try {
+        writeFileSync(temporary, text, { flag: "wx" });
+        renameSync(temporary, this.#path);
+      } finally {
+        rmSync(temporary, { force: true });
+      }
+    });
+  }
+
+  #temporary(): string {
+    return join(dirname(this.#path), `.${basename(this.#path)}.${process.pid}.tmp`);
+  }
+}
+
+function attempt(path: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/, \w+ '.*$/, "") : String(error);
+    throw new UsageError(`cannot write --json ${path}: ${reason}`);
+  }
+}

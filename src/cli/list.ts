@@ -1,0 +1,64 @@
+import type { CommandModule } from "yargs";
+import { unknownName } from "../errors.js";
+import { once, type RawOptions } from "./options.js";
+
+/** A name and what it is, in one line. */
+type Entry = readonly [name: string, ...columns: string[]];
+
+/** Loaded one by one, when asked for. */
+const kinds: Readonly<Record<string, () => Promise<readonly Entry[]>>> = {
+  policies: async () => {
+    const { policies } = await import("../policy/policies.js");
+    return policies.map(({ name, title }) => [name, title]);
+  },
+  slots: async () => {
+    const { slots } = await import("../policy/slots.js");
+    return Object.entries(slots).map(([name, { title, variants }]) => {
+      const names = Object.keys(variants);
+      return [name, title, names.length === 0 ? "(no choice in this version)" : names.join(", ")];
+    });
+  },
+  machines: async () => {
+    const { machines } = await import("../machine/presets.js");
+    return machines.map(({ name, title }) => [name, title]);
+  },
+  workloads: async () => {
+    const { builtins } = await import("../workload/builtins.js");
+    return builtins.map(({ name, about }) => [name, about]);
+  },
+  parameters: async () => {
+    const { builtins } = await import("../workload/builtins.js");
+    return builtins.flatMap((builtin) =>
+      builtin.parameters.map(({ name, unit, default: value, about }): Entry => {
+        return [`${builtin.name} ${name}=${value}`, `${about} (${unit})`];
+      }),
+    );
+  },
+  formats: async () => {
+    const { formats } = await import("../trace/format.js");
+    return formats.map(({ name, about }) => [name, about]);
+  },
+};
+
+/** What can be named on the command line. */
+export const listCommand: CommandModule = {
+  command: "list [kind]",
+  describe: `what there is: ${Object.keys(kinds).join(", ")}`,
+  builder: (yargs) =>
+    yargs.positional("kind", { type: "string", describe: `one of ${Object.keys(kinds).join(", ")}` }),
+  handler: list,
+};
+
+async function list(raw: RawOptions): Promise<void> {
+  const [{ tableLines }, { printLines }] = await Promise.all([
+    import("../report/table.js"),
+    import("./deliver.js"),
+  ]);
+  const asked = once(raw, "kind");
+  if (asked !== undefined && kinds[asked] === undefined) throw unknownName("kind", asked, Object.keys(kinds));
+  for (const kind of asked === undefined ? Object.keys(kinds) : [asked]) {
+    const rows = await kinds[kind]!();
+    const lines = tableLines({ rows, isText: true });
+    printLines(asked === undefined ? [`${kind}:`, ...lines.map((line) => `  ${line}`), ""] : lines);
+  }
+}

@@ -1,0 +1,16 @@
+import type { WorkSpec } from "../engine/task.js";
+import { summaryLines } from "../report/summary.js";
+import { checkRequest } from "./check-request.js";
+import { deliver } from "./deliver.js";
+import { execute, exitCodeOf } from "./execute.js";
+import type { RunOptions } from "./options.js";
+
+/** What `run` does once its arguments are understood. Sets the exit code. */
+export async function runWork(work: WorkSpec, options: RunOptions): Promise<void> {
+  const file = await checkRequest(work, options);
+  const executed = await execute(work, options);
+  const [result] = executed.runs;
+  if (result !== undefined) deliver(result, (paint) => summaryLines(result, paint), options, file);
+  else process.stderr.write("shootdown: interrupted before the run was finished\n");
+  process.exitCode = exitCodeOf(executed);
+}

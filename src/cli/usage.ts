@@ -1,0 +1,47 @@
+import { nearestName, UsageError } from "../errors.js";
+
+export const commandNames = ["run", "compare", "replay", "list"] as const;
+
+/**
+ * yargs' complaint as one line of ours: what was given, what is accepted, the nearest name.
+ *
+ * `args` is the command line after the program's name; `options` are the names that the command takes.
+ */
+export function usageError(message: string, args: readonly string[], options: readonly string[]): UsageError {
+  const command = commandNames.find((name) => name === args[0]);
+  const help = command === undefined ? "(shootdown --help)" : `(shootdown ${command} --help)`;
+  const unknown = /^Unknown (?:argument|command)s?: ([^,]+)/.exec(message)?.[1];
+  if (unknown !== undefined) return unknownArgument(unknown, args, options, command, help);
+  const valueless = /^Not enough arguments following: (.+)/.exec(message)?.[1];
+  if (valueless !== undefined) return new UsageError(`--${valueless} needs a value ${help}`);
+  if (/^Not enough non-option arguments/.test(message) && command !== undefined) {
+    const missing =
+      command === "replay" ? "a trace file" : "a workload; `shootdown list workloads` names them";
+    return new UsageError(`${command} needs ${missing} ${help}`);
+  }
+  return new UsageError(message.replaceAll("\n", " "));
+}
+
+function unknownArgument(
+  given: string,
+  args: readonly string[],
+  options: readonly string[],
+  command: string | undefined,
+  help: string,
+): UsageError {
+  const first = args[0] ?? "";
+  if (command === undefined && first !== "" && !first.startsWith("-")) return unknownCommand(first);
+  const written = args.find((arg) => /^-+/.test(arg) && arg.replace(/^-+/, "").split("=")[0] === given);
+  if (written !== undefined) {
+    const near = nearestName(given, options);
+    const hint = near === undefined ? "" : `; did you mean --${near}?`;
+    return new UsageError(`unknown option ${written.split("=")[0]}${hint} ${help}`);
+  }
+  return new UsageError(`unexpected argument '${given}' ${help}`);
+}
+
+function unknownCommand(given: string): UsageError {
+  const near = nearestName(given, commandNames);
+  const hint = near === undefined ? "" : ` did you mean '${near}'?`;
+  return new UsageError(`unknown command '${given}';${hint} known: ${commandNames.join(", ")}`);
+}

@@ -1,0 +1,44 @@
+/** What a worker thread of the pool does: plain data in, plain data out, and nothing kept from task to task. */
+import { isPersonsError } from "../errors.js";
+import { machineNamed } from "../machine/presets.js";
+import { runSimulation } from "./run.js";
+import { PROGRESS_CYCLES, PROGRESS_RECORDS, progressWords, type RunTask, type TaskOutcome } from "./task.js";
+import { openWork } from "./work.js";
+
+export interface WorkerInput {
+  readonly task: RunTask;
+  /** Place of the task in the progress table. */
+  readonly index: number;
+  /** Shared with the thread that prints progress. */
+  readonly progress: Float64Array;
+}
+
+/** Run one simulation. A failure is an answer too. */
+export async function runTask({ task, index, progress }: WorkerInput): Promise<TaskOutcome> {
+  const at = index * progressWords;
+  try {
+    const workload = await openWork(task.work, task.cpus);
+    const result = await runSimulation({
+      machine: machineNamed(task.machine),
+      policy: task.policy,
+      set: task.set,
+      cpus: task.cpus,
+      seed: task.seed,
+      workload,
+      workloadName: workload.name,
+      onProgress: ({ cycles, records }) => {
+        progress[at + PROGRESS_CYCLES] = cycles;
+        progress[at + PROGRESS_RECORDS] = records;
+      },
+    });
+    return { ok: true, result };
+  } catch (error) {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    return {
+      ok: false,
+      kind: isPersonsError(error) ? "usage" : "internal",
+      message,
+      stack: stack ?? message,
+    };
+  }
+}

@@ -1,0 +1,100 @@
+/** Advice that takes pages away: MADV_DONTNEED at once, MADV_FREE when memory is short. */
+
+import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
+import { unmap_vmas } from "./memory-zap.js";
+import { current_mm, type Mm } from "./mm_types.js";
+import type { mmu_gather } from "./mmu_gather-batch.js";
+import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import type { KernelOptions } from "./options.js";
+import { page } from "./page.js";
+import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import { pte_mkold_clean, pte_t } from "./pte.js";
+import { for_each_vma_range, vma_is_anonymous } from "./vma.js";
+
+/** Advice as madvise(2) takes it. */
+const MADV_DONTNEED = 4;
+const MADV_FREE = 8;
+
+/**
+ * madvise(2). Faults and other readers go on meanwhile. Advice without effect here is not priced.
+ *
+ * Source: linux mm/madvise.c, do_madvise(): one gather for the whole range.
+ */
+export function madvise(opt: KernelOptions): ProgramSource {
+  return program("madvise", ["start", "end", "advice"], (k, { start, end, advice }) => {
+    const mm = current_mm(k);
+    k.if(advice.eq(MADV_DONTNEED), () => madvise_dontneed(k, opt, mm, start, end));
+    k.if(advice.eq(MADV_FREE), () => madvise_free(k, opt, mm, start, end));
+  });
+}
+
+/** The pages go now. Source: linux mm/madvise.c, madvise_dontneed_single_vma() for every mapping. */
+const madvise_dontneed = routine(
+  "madvise_dontneed",
+  (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>) => {
+    k.readLocked(mm.mmap_lock, () => {
+      k.work("madvise_vma_behavior");
+      const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm: false });
+      unmap_vmas(k, opt, tlb, start, end);
+      tlb_finish_mmu(k, opt, tlb);
+      k.promise(mm.root, start, end, "none");
+    });
+  },
+);
+
+/** The pages go when memory is short. Source: linux mm/madvise.c, madvise_free_single_vma() for every mapping. */
+const madvise_free = routine(
+  "madvise_free",
+  (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>) => {
+    k.readLocked(mm.mmap_lock, () => {
+      k.work("madvise_vma_behavior");
+      const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.protect === "eager", fullmm: false });
+      for_each_vma_range(k, mm.id, start, end, (found) => {
+        k.if(vma_is_anonymous(found.vma), () =>
+          madvise_free_single_vma(k, opt, tlb, found.start, found.end),
+        );
+      });
+      tlb_finish_mmu(k, opt, tlb);
+    });
+  },
+);
+
+/**
+ * Make the pages of a private mapping look untouched, so that reclaim may drop those that stay so.
+ *
+ * Source: linux mm/madvise.c, madvise_free_pte_range(). Left out: the mark on the page, because nothing reclaims yet.
+ */
+const madvise_free_single_vma = routine(
+  "madvise_free_single_vma",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>) => {
+    forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
+      k.locked(ptdesc.at(found.table).ptl, () => {
+        k.forRange(
+          found.start,
+          found.end,
+          1,
+          (vpn) => madvise_free_pte(k, opt, tlb, found.table, vpn),
+          "vpn",
+        );
+      });
+    });
+  },
+);
+
+/** One turn of the loop in madvise_free_pte_range(). Source: linux mm/madvise.c. */
+const madvise_free_pte = routine(
+  "madvise_free_pte_range",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>) => {
+    const pte = entryAt(k, table, vpn, PTE);
+    const seen = k.read("ptep_get", pte);
+    k.if(seen.present.and(seen.special.not()), () => {
+      const flags = k.read("folio_test_anon", page.at(seen.pfn).flags);
+      k.if(flags.anon.and(seen.accessed.or(seen.dirty)), () => {
+        // Taken out and put back, because the hardware may set D at any moment.
+        const ptent = k.xchg("clear_young_dirty_ptes", pte, pte_t.zero);
+        k.write("set_pte_at", pte, pte_mkold_clean(ptent));
+        tlb_flush_pte_range(k, opt, tlb, vpn);
+      });
+    });
+  },
+);

@@ -1,0 +1,70 @@
+/** Copying page tables for fork: private pages become shared and write-protected. Part of Linux's mm/memory.c. */
+
+import { type Builder, type Expr, routine, type U64, type Var, type Bool } from "../dsl/index.js";
+import type { Mm } from "./mm_types.js";
+import { folio_add_rmap, folio_get, page, page_flags } from "./page.js";
+import { entryAt, forEachTable, PTE, ptdesc, pte_alloc } from "./pgtable.js";
+import { pte_none, pte_t, pte_wrprotect } from "./pte.js";
+
+/**
+ * Copy the entries of [start, end), a private mapping. `failed` becomes true when memory is out.
+ *
+ * Source: linux mm/memory.c, copy_page_range() and copy_pte_range(). Simplified: Linux skips private file mappings
+ * that were never written to; here every private mapping is copied.
+ */
+export const copy_page_range = routine(
+  "copy_page_range",
+  (k: Builder, child: Mm, parent: Mm, start: Expr<U64>, end: Expr<U64>, failed: Var<Bool>) => {
+    forEachTable(k, parent.root, PTE, start, end, (source) => {
+      const target = pte_alloc(k, child, source.start);
+      k.if(
+        target.eq(0),
+        () => failed.set(true),
+        () =>
+          k.locked(
+            ptdesc.at(target).ptl,
+            () =>
+              k.locked(
+                ptdesc.at(source.table).ptl,
+                () =>
+                  k.forRange(
+                    source.start,
+                    source.end,
+                    1,
+                    (vpn) => copy_present_pte(k, target, source.table, vpn),
+                    "vpn",
+                  ),
+                "src_ptl",
+              ),
+            "dst_ptl",
+          ),
+      );
+    });
+  },
+);
+
+/**
+ * One entry: both sides lose the write right, and the page counts one more user.
+ *
+ * Source: linux mm/memory.c, copy_present_ptes() and __copy_present_ptes().
+ */
+const copy_present_pte = routine(
+  "copy_present_ptes",
+  (k: Builder, target: Expr<U64>, source: Expr<U64>, vpn: Expr<U64>) => {
+    const src_pte = entryAt(k, source, vpn, PTE);
+    const pte = k.read("ptep_get", src_pte);
+    k.if(pte_none(pte).not(), () => {
+      k.if(pte.special.not(), () => {
+        const pfn = k.copy(pte.pfn, "pfn");
+        folio_get(k, pfn);
+        folio_add_rmap(k, pfn, "folio_try_dup_anon_rmap_pte");
+        const flags = k.read("PageAnonExclusive", page.at(pfn).flags);
+        k.if(flags.anon_exclusive, () =>
+          k.and("ClearPageAnonExclusive", page.at(pfn).flags, page_flags.ones.with({ anon_exclusive: false })),
+        );
+      });
+      k.if(pte.write, () => k.and("ptep_set_wrprotect", src_pte, pte_t.ones.with({ write: false })));
+      k.write("set_ptes", entryAt(k, target, vpn, PTE), pte_wrprotect(pte));
+    });
+  },
+);

@@ -1,0 +1,62 @@
+/** struct mm_struct: an address space. Its mappings are in the machine's range map, under the same id. */
+
+import {
+  type Builder,
+  cpumask,
+  type Expr,
+  type RecordHandle,
+  record,
+  rwlock,
+  spinlock,
+  u64,
+  type U64,
+} from "../dsl/index.js";
+import { task_struct } from "./task.js";
+
+/**
+ * Source: linux include/linux/mm_types.h, struct mm_struct, and arch/x86/include/asm/mmu.h, mm_context_t.
+ *
+ * Left out, because nothing here reads them: map_count, the counters of resident and locked pages.
+ */
+export const mm_struct = record("mm", {
+  /** Tasks that run in it. Whoever declares a task that exists at the start, or a new thread, adds 1. */
+  mm_users: u64,
+  /** 1 for all users together, and 1 for each CPU that borrows it while idle. */
+  mm_count: u64,
+  mmap_lock: rwlock("mmap_lock"),
+  /** Guards the upper levels of the page table; tables below have locks of their own. */
+  page_table_lock: spinlock("page_table_lock"),
+  /** Table number of the root; 0 before the first use. */
+  pgd: u64,
+  /** Gathers that are open: page tables may be stricter than TLBs. */
+  tlb_flush_pending: u64,
+  /** Never given out twice, unlike mm ids. */
+  ctx_id: u64,
+  /** Counts the changes that TLBs have to follow. */
+  tlb_gen: u64,
+  mm_cpumask: cpumask,
+});
+
+/** An address space at hand: its fields, its id, and the root of its page table. */
+export interface Mm extends RecordHandle<typeof mm_struct> {
+  readonly id: Expr<U64>;
+  readonly root: Expr<U64>;
+}
+
+export function mmOf(id: Expr<U64>, root: Expr<U64>): Mm {
+  return { ...mm_struct.at(id), id, root };
+}
+
+/** The address space of the running task. */
+export function current_mm(k: Builder): Mm {
+  const id = k.read("current->mm", task_struct.at(k.task()).mm);
+  return mmOf(
+    id,
+    k.read("mm->pgd", mm_struct.at(id).pgd),
+  );
+}
+
+/** Everything behind the last page. */
+export function taskSize(k: Builder): bigint {
+  return 1n << BigInt(k.radixBits * k.levels);
+}

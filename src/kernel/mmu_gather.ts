@@ -1,0 +1,171 @@
+/** Gathers: many page-table changes, one flush, and only then the pages go. */
+
+import { type Bool, type Builder, type Expr, routine, type U64 } from "../dsl/index.js";
+import type { Mm } from "./mm_types.js";
+import {
+  __tlb_remove_page,
+  type GatherState,
+  type GatherStyle,
+  gather_flags,
+  type mmu_gather,
+  setFlag,
+  tlb_batch_pages_flush,
+  tlb_remove_table,
+  tlb_table_free,
+} from "./mmu_gather-batch.js";
+import type { KernelOptions } from "./options.js";
+import { folio_put } from "./page.js";
+import { levelShift, PMD } from "./pgtable.js";
+import { flush_tlb_mm_range, flush_tlb_page } from "./tlb.js";
+import { TLB_FLUSH_ALL } from "./tlbflush.js";
+
+/** `start` of an empty hull. */
+const NO_RANGE = TLB_FLUSH_ALL;
+
+/** Source: linux mm/mmu_gather.c, tlb_gather_mmu() and tlb_gather_mmu_fullmm(). */
+export function tlb_gather_mmu(k: Builder, opt: KernelOptions, mm: Mm, style: GatherStyle): mmu_gather {
+  const tlb = { mm, opt: style, state: style.eager ? undefined : emptyState(k, opt, style) };
+  // Announced before any lock is taken, so whoever finds a changed entry under its lock finds this too.
+  if (!tlb.opt.eager) k.add("inc_tlb_flush_pending", mm.tlb_flush_pending, 1);
+  return tlb;
+}
+
+function emptyState(k: Builder, opt: KernelOptions, style: GatherStyle): GatherState {
+  return {
+    start: k.var(NO_RANGE, "tlb_start"),
+    end: k.var(0, "tlb_end"),
+    flags: k.var(gather_flags.of({ fullmm: style.fullmm }), "tlb_flags"),
+    pages: k.var(0, "pages"),
+    straggler: k.var(0, "straggler"),
+    room: k.var(opt.tunables.MMU_GATHER_BUNDLE - 1, "room"),
+    batch_count: k.var(0, "batch_count"),
+    tables: k.var(0, "tables"),
+    tableRoom: k.var(opt.tunables.MAX_TABLE_BATCH, "table_room"),
+  };
+}
+
+/** Source: linux include/asm-generic/tlb.h, __tlb_adjust_range(). */
+function __tlb_adjust_range(k: Builder, state: GatherState, vpn: Expr<U64>): void {
+  k.if(vpn.lt(state.start.get()), () => state.start.set(vpn));
+  k.if(vpn.ge(state.end.get()), () => state.end.set(vpn.add(1)));
+}
+
+/** Source: linux include/asm-generic/tlb.h, __tlb_reset_range(). */
+function __tlb_reset_range(state: GatherState): void {
+  state.start.set(NO_RANGE);
+  state.end.set(0);
+  state.flags.set(state.flags.get().with({ cleared_ptes: false, freed_tables: false }));
+}
+
+/**
+ * An entry changed: remember to flush its page; or, in the eager style, flush it now, still under the lock.
+ *
+ * Source: linux include/asm-generic/tlb.h, tlb_flush_pte_range() and tlb_remove_tlb_entry().
+ */
+export const tlb_flush_pte_range = routine(
+  "tlb_flush_pte_range",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, vpn: Expr<U64>) => {
+    if (tlb.opt.eager) {
+      flush_tlb_page(k, opt, tlb.mm, vpn);
+      return;
+    }
+    const state = tlb.state!;
+    __tlb_adjust_range(k, state, vpn);
+    setFlag(state, "cleared_ptes");
+  },
+);
+
+/**
+ * A page lost a mapping that has been recorded for flushing: drop the reference after the flush.
+ *
+ * Gives true when the caller must flush before it goes on.
+ * Source: linux include/asm-generic/tlb.h, tlb_remove_page().
+ */
+export const tlb_remove_page = routine(
+  "tlb_remove_page",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, pfn: Expr<U64>, delay_rmap: Expr<Bool>): Expr<Bool> => {
+    if (!tlb.opt.eager) return __tlb_remove_page(k, opt, tlb.state!, pfn, delay_rmap);
+    // Flushed already.
+    folio_put(k, pfn);
+    return k.var(false, "full").get();
+  },
+);
+
+/** A page table was unhooked. Source: linux include/asm-generic/tlb.h, pte_free_tlb(). */
+export const pte_free_tlb = routine(
+  "pte_free_tlb",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>) => {
+    if (tlb.opt.eager) {
+      flush_tlb_mm_range(k, opt, tlb.mm, vpn, vpn.add(1), 0, true);
+      k.freeTable("__tlb_remove_table", table);
+      return;
+    }
+    const state = tlb.state!;
+    __tlb_adjust_range(k, state, vpn);
+    setFlag(state, "freed_tables");
+    tlb_remove_table(k, state, table);
+    k.if(state.tableRoom.get().eq(0), () => {
+      tlb_flush_mmu_tlbonly(k, opt, tlb);
+      tlb_table_free(k, opt, state);
+    });
+  },
+);
+
+/**
+ * Flush what was recorded since the last time, if anything was.
+ *
+ * Source: linux include/asm-generic/tlb.h, tlb_flush_mmu_tlbonly(), and arch/x86/include/asm/tlb.h, tlb_flush().
+ */
+export const tlb_flush_mmu_tlbonly = routine(
+  "tlb_flush_mmu_tlbonly",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather) => {
+    const state = tlb.state!;
+    const changed = state.start.get().ne(NO_RANGE).or(state.flags.get().freed_tables);
+    k.if(changed, () => {
+      const all = state.flags.get().fullmm;
+      const start = all.select(0, state.start.get());
+      const end = all.select(TLB_FLUSH_ALL, state.end.get());
+      const pageStride = all.or(state.flags.get().cleared_ptes);
+      const stride_shift = pageStride.select(0, levelShift(k, PMD));
+      flush_tlb_mm_range(k, opt, tlb.mm, start, end, stride_shift, state.flags.get().freed_tables);
+      __tlb_reset_range(state);
+    });
+  },
+);
+
+/** Free what waited for the flush. Source: linux mm/mmu_gather.c, tlb_flush_mmu_free(). */
+export const tlb_flush_mmu_free = routine(
+  "tlb_flush_mmu_free",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather) => {
+    tlb_table_free(k, opt, tlb.state!);
+    tlb_batch_pages_flush(k, opt, tlb.state!);
+  },
+);
+
+/**
+ * Flush, free, and close the gather.
+ *
+ * Another gather that is open in the same address space may have changed entries that this one found changed and did
+ * not record: then everything is flushed, lazy CPUs included.
+ * Source: linux mm/mmu_gather.c, tlb_finish_mmu().
+ */
+export const tlb_finish_mmu = routine("tlb_finish_mmu", (k: Builder, opt: KernelOptions, tlb: mmu_gather) => {
+  if (tlb.opt.eager) return;
+  const state = tlb.state!;
+  if (!opt.fix["B-madv-miss"]) {
+    const pending = k.read("mm_tlb_flush_nested", tlb.mm.tlb_flush_pending);
+    k.if(pending.gt(1), () => {
+      setFlag(state, "fullmm");
+      __tlb_reset_range(state);
+      setFlag(state, "freed_tables");
+    });
+  }
+  const nothing = state.start.get().eq(NO_RANGE).and(state.flags.get().freed_tables.not());
+  k.if(nothing, () => k.count("flushes.avoided.nothing-changed"));
+  const lower = (): void => k.add("dec_tlb_flush_pending", tlb.mm.tlb_flush_pending, -1);
+  if (opt.fix["B-dec-early"]) lower();
+  if (opt.fix["B-order-free"]) tlb_flush_mmu_free(k, opt, tlb);
+  tlb_flush_mmu_tlbonly(k, opt, tlb);
+  if (!opt.fix["B-order-free"]) tlb_flush_mmu_free(k, opt, tlb);
+  if (!opt.fix["B-dec-early"]) lower();
+});

@@ -1,0 +1,145 @@
+/** Changing the rights of mappings, and of the entries that exist already. */
+
+import { type Bool, type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
+import { current_mm } from "./mm_types.js";
+import type { mmu_gather } from "./mmu_gather-batch.js";
+import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import type { KernelOptions } from "./options.js";
+import { isExclusive, page } from "./page.js";
+import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import {
+  lostPresentOrDirty,
+  type Pte,
+  pte_flags_need_flush,
+  pte_mkwrite,
+  pte_modify,
+  pte_present,
+  pte_t,
+} from "./pte.js";
+import { for_each_vma_range, vm_page_prot, type FoundVma, type Vma } from "./vma.js";
+
+/** Rights as mprotect(2) takes them. */
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+
+/**
+ * Whether a changed entry has to be flushed.
+ *
+ * Source: linux arch/x86/include/asm/tlbflush.h, pte_needs_flush().
+ */
+function pte_needs_flush(opt: KernelOptions, before: Pte, after: Pte): Expr<Bool> {
+  if (opt.fix["D-wrprotect-no-flush"]) return lostPresentOrDirty(before, after);
+  if (opt.slots["need-flush"] === "always") return before.present;
+  return pte_flags_need_flush(before, after);
+}
+
+/** mprotect(2). Source: linux mm/mprotect.c, do_mprotect_pkey(). */
+export function mprotect(opt: KernelOptions): ProgramSource {
+  return program("mprotect", ["start", "end", "prot"], (k, { start, end, prot }) => {
+    const mm = current_mm(k);
+    k.writeLocked(mm.mmap_lock, () => {
+      const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.protect === "eager", fullmm: false });
+      for_each_vma_range(k, mm.id, start, end, (found) => mprotect_fixup(k, opt, tlb, found, prot));
+      tlb_finish_mmu(k, opt, tlb);
+      // Nobody else has changed entries here since: faults and other calls wait for the lock.
+      k.if(
+        prot.eq(0),
+        () => k.promise(mm.root, start, end, "none"),
+        () => k.if(prot.and(PROT_WRITE).eq(0), () => k.promise(mm.root, start, end, "read")),
+      );
+    });
+  });
+}
+
+/** Give one mapping, or a part of one, its new rights. Source: linux mm/mprotect.c, mprotect_fixup(). */
+const mprotect_fixup = routine(
+  "mprotect_fixup",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, found: FoundVma, prot: Expr<U64>) => {
+    const { vma, start, end } = found;
+    const read = prot.and(PROT_READ).ne(0);
+    const exec = prot.and(PROT_EXEC).ne(0);
+    const changed = k.copy(vma.with({ read, write: prot.and(PROT_WRITE).ne(0), exec }), "newflags");
+    k.if(changed.ne(vma), () => {
+      k.work("mprotect_fixup");
+      k.setRange("vma_modify_flags", tlb.mm.id, start, end, changed.raw);
+      change_protection(k, opt, tlb, changed, start, end);
+    });
+  },
+);
+
+/** Source: linux mm/mprotect.c, change_protection() down to change_pmd_range(). */
+const change_protection = routine(
+  "change_protection",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, vma: Vma, start: Expr<U64>, end: Expr<U64>) => {
+    const newprot = k.copy(vm_page_prot(vma), "newprot");
+    forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
+      k.locked(ptdesc.at(found.table).ptl, () => {
+        k.forRange(
+          found.start,
+          found.end,
+          1,
+          (vpn) => change_pte(k, opt, tlb, vma, found.table, vpn, newprot),
+          "vpn",
+        );
+      });
+      if (!tlb.opt.eager) k.window("protected, unlocked, TLBs still warm");
+    });
+  },
+);
+
+/** One turn of the loop in change_pte_range(). Source: linux mm/mprotect.c. */
+const change_pte = routine(
+  "change_pte_range",
+  (
+    k: Builder,
+    opt: KernelOptions,
+    tlb: mmu_gather,
+    vma: Vma,
+    table: Expr<U64>,
+    vpn: Expr<U64>,
+    newprot: Pte,
+  ) => {
+    const pte = entryAt(k, table, vpn, PTE);
+    const seen = k.read("oldpte", pte);
+    k.if(pte_present(seen), () => {
+      const oldpte = k.var(seen, "oldpte");
+      // No entry while the new one is computed, so that no A or D bit of the hardware gets lost.
+      if (!opt.fix["D-plain-rmw"]) oldpte.set(k.xchg("ptep_modify_prot_start", pte, pte_t.zero));
+      const ptent = k.var(pte_modify(oldpte.get(), newprot), "ptent");
+      k.if(can_change_pte_writable(k, vma, ptent.get()), () => ptent.set(pte_mkwrite(ptent.get())));
+      k.write("ptep_modify_prot_commit", pte, ptent.get());
+      k.if(
+        pte_needs_flush(opt, oldpte.get(), ptent.get()),
+        () => tlb_flush_pte_range(k, opt, tlb, vpn),
+        () => k.count("flushes.avoided.need-flush"),
+      );
+    });
+  },
+);
+
+/**
+ * Whether the write right can be given at once instead of at the first write.
+ *
+ * Source: linux mm/mprotect.c, can_change_pte_writable() and vma_wants_manual_pte_write_upgrade().
+ */
+const can_change_pte_writable = routine(
+  "can_change_pte_writable",
+  (k: Builder, vma: Vma, ptent: Pte): Expr<Bool> => {
+    const can = k.var(false, "can_write");
+    const untracked = vma.soft_dirty.not().or(ptent.soft_dirty).and(ptent.uffd_wp.not());
+    k.if(vma.write.and(ptent.write.not()).and(ptent.protnone.not()).and(untracked), () => {
+      k.if(
+        vma.shared,
+        // A page of a file that is dirty has told its file system already.
+        () => can.set(ptent.dirty),
+        () =>
+          k.if(ptent.special.not(), () => {
+            const flags = k.read("PageAnonExclusive", page.at(ptent.pfn).flags);
+            can.set(isExclusive(flags));
+          }),
+      );
+    });
+    return can.get();
+  },
+);

@@ -1,0 +1,71 @@
+/** What may differ between two builds of the kernel: one variant per slot, mutants for the tests, and tunables. */
+
+/** One variant for each slot that the programs have a choice in. The policies in src/policy name combinations. */
+export interface Slots {
+  /** How a flush reaches the other CPUs. */
+  readonly shootdown: "concurrent-ipi" | "coherent" | "none";
+  /** When munmap, MADV_DONTNEED and exit flush: once for many entries, or each entry before its lock is dropped. */
+  readonly unmap: "gather" | "eager";
+  /** The same for mprotect and MADV_FREE. */
+  readonly protect: "gather" | "eager";
+  /** Which changes of a present entry need a flush at all. */
+  readonly "need-flush": "x86-upstream" | "always";
+}
+
+/**
+ * Rules of the kernel that a build can break, one at a time, so that a test can see the oracle notice.
+ *
+ * Names that start with a capital and a dash are those of docs/modelling.md; each says what its build does wrong.
+ */
+export const MUTANTS = {
+  "A-gen-reorder": "a responder flushes a range although it has missed an earlier generation",
+  "A-switching-window": "a CPU that is between two address spaces is not asked to flush",
+  "A-switch-barrier": "the switch has no fence between announcing itself and reading the generation",
+  "A-unmap-cpumask": "the mask of CPUs is read before the generation is raised",
+  "A-early-ack": "a responder acknowledges before it flushes",
+  "A-lazy-tables": "lazy CPUs are skipped although page tables are freed",
+  "A-lazy-no-catch-up": "a CPU that leaves lazy mode does not look at the generation",
+  "A-slot-no-catch-up": "a PCID slot is reused without looking at its generation",
+  "B-order-free": "pages and page tables are freed before the TLBs are flushed",
+  "B-dec-early": "tlb_flush_pending is lowered before the flush is complete",
+  "B-madv-miss": "a gather does not notice that another one is open",
+  "B-zap-mkclean": "dirty file pages leave the reverse map before the TLBs are flushed",
+  "D-plain-rmw": "mprotect reads and stores an entry where it should exchange it",
+  "D-wrprotect-no-flush": "taking the write right away counts as a change that needs no flush",
+  "cow-no-flush": "copy-on-write replaces the entry without a flush",
+  "cow-no-recheck": "copy-on-write does not check that the entry is still the one it copied",
+  "fork-no-flush": "fork write-protects the parent's pages without a flush",
+} as const;
+
+export type MutantName = keyof typeof MUTANTS;
+/** All absent: the kernel as it should be. */
+export type Mutants = { readonly [N in MutantName]?: boolean };
+
+/** Sizes that Linux fixes or lets the administrator set. Tests make them small to reach their limits soon. */
+export interface Tunables {
+  /** Ranged flushes of more pages than this become full ones. Source: linux arch/x86/mm/tlb.c. */
+  readonly tlb_single_page_flush_ceiling: number;
+  /** Pages in the batch on the stack. Source: linux include/asm-generic/tlb.h. */
+  readonly MMU_GATHER_BUNDLE: number;
+  /** Pages in one further batch. */
+  readonly MAX_GATHER_BATCH: number;
+  readonly MAX_GATHER_BATCH_COUNT: number;
+  readonly MAX_TABLE_BATCH: number;
+}
+
+export const LINUX_TUNABLES: Tunables = {
+  tlb_single_page_flush_ceiling: 33,
+  MMU_GATHER_BUNDLE: 8,
+  MAX_GATHER_BATCH: 510,
+  MAX_GATHER_BATCH_COUNT: 19,
+  MAX_TABLE_BATCH: 509,
+};
+
+/** What every routine of the kernel is assembled with. */
+export interface KernelOptions {
+  readonly slots: Slots;
+  readonly fix: Mutants;
+  readonly tunables: Tunables;
+  /** The machine tags translations with a PCID; without it every address-space switch flushes. */
+  readonly pcid: boolean;
+}

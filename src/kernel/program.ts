@@ -1,0 +1,77 @@
+/** The kernel as one assembled program: every entry that a scheduler can start, under one choice of variants. */
+
+import { type AnyRecord, assemble, type Program, type ProgramSource } from "../dsl/index.js";
+import { exec, exit } from "./exit.js";
+import { i_pages } from "./filemap.js";
+import { mmContextIds } from "./fork-mm.js";
+import { fork } from "./fork.js";
+import { madvise } from "./madvise.js";
+import { page_fault } from "./memory-fault.js";
+import { mm_struct } from "./mm_types.js";
+import { brk, image, mmap, munmap } from "./mmap.js";
+import { mprotect } from "./mprotect.js";
+import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tunables } from "./options.js";
+import { page } from "./page.js";
+import { ptdesc } from "./pgtable.js";
+import { context_switch, runqueue } from "./sched.js";
+import { call_function_data } from "./smp.js";
+import { task_struct } from "./task.js";
+import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
+import { call_function_interrupt } from "./x86-smp.js";
+import { zero_page_pfn } from "./zero_page.js";
+
+/** All shared state of these programs, in the order of its words. */
+export const kernelRecords: readonly AnyRecord[] = [
+  mmContextIds,
+  zero_page_pfn,
+  i_pages,
+  mm_struct,
+  cpu_tlbstate,
+  flush_tlb_info,
+  runqueue,
+  call_function_data,
+  task_struct,
+  ptdesc,
+  page,
+];
+
+/** What the programs are assembled for. */
+export interface KernelTarget {
+  readonly cpus: number;
+  /** Bits of a page number that each page-table level decodes: 9 on real machines. */
+  readonly radixBits: number;
+  /** The machine tags translations with PCIDs; it does unless said. */
+  readonly pcid?: boolean;
+  readonly mutants?: Mutants;
+  readonly tunables?: Partial<Tunables>;
+}
+
+/** The entries, for those who add some of their own and assemble them together with kernelRecords. */
+export function kernelEntries(slots: Slots, target: Omit<KernelTarget, "cpus" | "radixBits">): ProgramSource[] {
+  const opt: KernelOptions = {
+    slots,
+    fix: target.mutants ?? {},
+    tunables: { ...LINUX_TUNABLES, ...target.tunables },
+    pcid: target.pcid ?? true,
+  };
+  return [
+    mmap,
+    munmap,
+    mprotect,
+    madvise,
+    brk,
+    fork,
+    exit,
+    exec,
+    image,
+    page_fault,
+    context_switch,
+    call_function_interrupt,
+  ].map((entry) => entry(opt));
+}
+
+/** The same variants and target always give the same bytes. */
+export function kernelProgram(slots: Slots, target: KernelTarget): Program {
+  const { cpus, radixBits } = target;
+  return assemble({ entries: kernelEntries(slots, target), records: kernelRecords, cpus, radixBits });
+}

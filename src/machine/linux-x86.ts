@@ -1,0 +1,81 @@
+import { type PriceName, type Quantity, quantity, type TimeUnit } from "./preset.js";
+import { assumed, from } from "./sources.js";
+
+/*
+ * What the kernel's own instructions cost, the same on every machine: nobody publishes these one by one. Each is an
+ * order of magnitude with its reasoning. They are equal under every policy, so that they dilute a ratio between
+ * policies but do not turn it round.
+ */
+
+/** Private work of the kernel's allocators and look-ups; shared accesses are priced by themselves. */
+export const kernelPrices = {
+  irqToggle: quantity(10, "cycles", assumed("CLI or STI with the flags saved: a few cycles each")),
+  frameAlloc: quantity(150, "cycles", assumed("a page from the per-CPU list, charged to the memory cgroup")),
+  frameFree: quantity(
+    120,
+    "cycles",
+    assumed("a page back to the per-CPU list, a little less than taking one"),
+  ),
+  frameZero: quantity(299, "ns", from("CLR", "C", "13.7 GB/s for 4 KiB on EPYC Milan")),
+  frameCopy: quantity(598, "ns", assumed("twice a page cleared [CLR]: as many bytes read as written")),
+  tableAlloc: quantity(
+    900,
+    "cycles",
+    assumed("frameAlloc and frameZero at 2.5 GHz: page tables come zeroed"),
+  ),
+  tableFree: quantity(120, "cycles", assumed("as frameFree")),
+  rangeFind: quantity(80, "cycles", assumed("a maple-tree descent over three or four cached nodes")),
+  rangeSet: quantity(600, "cycles", assumed("a maple-tree store and a VMA taken from its slab cache")),
+  cacheLoad: quantity(120, "cycles", assumed("an xarray descent and a reference taken")),
+  cacheStore: quantity(300, "cycles", assumed("an xarray store with its lock, in cache")),
+  queuePush: quantity(
+    10,
+    "cycles",
+    assumed("llist_add besides its cmpxchg and its line, priced by themselves"),
+  ),
+  queuePop: quantity(
+    10,
+    "cycles",
+    assumed("llist_del_all besides its xchg and its line, priced by themselves"),
+  ),
+  maskStep: quantity(4, "cycles", assumed("one word of a bitmap scanned or one bit found")),
+  contextSwitch: quantity(1000, "cycles", assumed("pick a task, switch stack and registers, without the mm")),
+  idleWake: quantity(2000, "ns", from("MKB", "C", "futex wake on one socket, 1 to 4 microseconds")),
+} satisfies Partial<Record<PriceName, Quantity<TimeUnit>>>;
+
+/**
+ * Amounts of private work that mechanisms name with k.work(): what the C function does besides the shared accesses,
+ * the allocations and the look-ups, which are steps of their own.
+ */
+export const kernelWork: Readonly<Record<string, Quantity<TimeUnit>>> = {
+  handle_mm_fault: quantity(
+    300,
+    "cycles",
+    assumed("checks, accounting and descent of a fault besides its entry and exit"),
+  ),
+  alloc_anon_folio: quantity(
+    200,
+    "cycles",
+    assumed("memory policy, memory cgroup charge and rmap of one page"),
+  ),
+  filemap_fault: quantity(300, "cycles", assumed("readahead bookkeeping and the folio's reference and lock")),
+  filemap_read_folio: quantity(
+    2000,
+    "cycles",
+    assumed("one page's share of a readahead that the disk has ready"),
+  ),
+  page_mkwrite: quantity(1500, "cycles", assumed("the file system reserves a block and dirties its inode")),
+  mmap_region: quantity(800, "cycles", assumed("address chosen, limits checked, VMA set up and linked")),
+  vms_gather_munmap_vmas: quantity(500, "cycles", assumed("VMAs split at the ends, detached and accounted")),
+  mprotect_fixup: quantity(500, "cycles", assumed("VMA checked, split or merged, accounted")),
+  madvise_vma_behavior: quantity(150, "cycles", assumed("arguments checked and the VMA found suitable")),
+  do_brk_flags: quantity(500, "cycles", assumed("limits checked, the heap's VMA stretched")),
+  dup_mm: quantity(4000, "cycles", assumed("an mm_struct and its counters, allocated and copied")),
+  dup_mmap: quantity(400, "cycles", assumed("one VMA copied, its file and anon_vma linked")),
+  exit_mm: quantity(2000, "cycles", assumed("a task lets go of its address space: wakes and accounting")),
+  begin_new_exec: quantity(
+    20_000,
+    "cycles",
+    assumed("the program's file opened and its headers read, all in cache"),
+  ),
+};

@@ -1,0 +1,56 @@
+/** Policies: named choices of one variant for each slot. */
+
+import { unknownName } from "../errors.js";
+import type { Slots } from "../kernel/options.js";
+import { withVariants } from "./slots.js";
+
+export interface Policy {
+  readonly name: string;
+  /** One line for `shootdown list`. */
+  readonly title: string;
+  readonly slots: Slots;
+}
+
+const linux: Slots = {
+  shootdown: "concurrent-ipi",
+  unmap: "gather",
+  protect: "gather",
+  "need-flush": "x86-upstream",
+};
+
+export const policies: readonly Policy[] = [
+  {
+    name: "eager",
+    title: "flush every entry as it changes, before its page-table lock is dropped",
+    slots: { shootdown: "concurrent-ipi", unmap: "eager", protect: "eager", "need-flush": "always" },
+  },
+  {
+    name: "deferred",
+    title: "today's Linux: gather the changes of a call, flush once, then free",
+    slots: linux,
+  },
+  {
+    name: "coherent",
+    title: "deferred on ideal hardware whose TLBs follow the page table by themselves",
+    slots: { ...linux, shootdown: "coherent" },
+  },
+  {
+    name: "never",
+    title: "deferred without any flush: unsafe, it bounds what a policy can save",
+    slots: { ...linux, shootdown: "none" },
+  },
+];
+
+export const policyNames: readonly string[] = policies.map(({ name }) => name);
+
+/** Throws: UsageError for a policy that does not exist, naming the nearest one that does. */
+export function policyNamed(name: string): Policy {
+  const found = policies.find((policy) => policy.name === name);
+  if (found === undefined) throw unknownName("policy", name, policyNames);
+  return found;
+}
+
+/** The variants of a policy, with some slots set otherwise. Throws: UsageError for an unknown name. */
+export function resolveSlots(policy: string, set: Readonly<Record<string, string>>): Slots {
+  return withVariants(policyNamed(policy).slots, set);
+}

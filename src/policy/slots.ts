@@ -1,0 +1,77 @@
+/** The slots of the kernel: what each decides, and the variants that it has. */
+
+import { unknownName, UsageError } from "../errors.js";
+import type { Slots } from "../kernel/options.js";
+
+export interface Variant {
+  /** One line for `shootdown list`. */
+  readonly title: string;
+}
+
+export interface Slot {
+  readonly title: string;
+  /** By name; today's Linux first. Empty: this version has no mechanism that the slot could choose. */
+  readonly variants: Readonly<Record<string, Variant>>;
+}
+
+/** Exactly the variants that the programs in src/kernel can be assembled with. */
+type Variants<N extends keyof Slots> = { readonly title: string; readonly variants: Record<Slots[N], Variant> };
+
+const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
+  shootdown: {
+    title: "how a flush reaches the other CPUs",
+    variants: {
+      "concurrent-ipi": { title: "interrupts to the CPUs that need it; this CPU flushes while they do" },
+      coherent: { title: "ideal hardware: every TLB follows the page table, at no cost" },
+      none: { title: "it does not: nothing is flushed but by loading a root" },
+    },
+  },
+  unmap: {
+    title: "when munmap, MADV_DONTNEED, brk, exec and exit flush",
+    variants: {
+      gather: { title: "once for all entries of a call, or when the list of pages is full" },
+      eager: { title: "each entry, before its page-table lock is dropped" },
+    },
+  },
+  protect: {
+    title: "when mprotect and MADV_FREE flush",
+    variants: {
+      gather: { title: "once for all entries of a call" },
+      eager: { title: "each entry, before its page-table lock is dropped" },
+    },
+  },
+  "need-flush": {
+    title: "which changes of a present entry need a flush",
+    variants: {
+      "x86-upstream": { title: "a changed right, in either direction, and a lost PRESENT or D bit" },
+      always: { title: "every change" },
+    },
+  },
+};
+
+/** All slots, those without a choice too. */
+export const slots: Readonly<Record<string, Slot>> = {
+  ...chosen,
+  pending: { title: "what a write fault does while a flush is pending", variants: {} },
+  reclaim: { title: "when reclaim, MADV_PAGEOUT and MADV_FREE flush", variants: {} },
+  migrate: { title: "when migration, promotion and demotion flush", variants: {} },
+  fault: { title: "how a fault finds its mapping and its page table", variants: {} },
+  notify: { title: "when secondary MMUs are told", variants: {} },
+  "uffd-hint": { title: "which bits userfaultfd operations set beforehand", variants: {} },
+};
+
+/**
+ * `base` with some slots set to other variants.
+ *
+ * Throws: UsageError for a slot or a variant that does not exist, naming the nearest one that does.
+ */
+export function withVariants(base: Slots, set: Readonly<Record<string, string>>): Slots {
+  for (const [name, variant] of Object.entries(set)) {
+    const slot = slots[name];
+    if (slot === undefined) throw unknownName("slot", name, Object.keys(slots));
+    const known = Object.keys(slot.variants);
+    if (known.length === 0) throw new UsageError(`slot '${name}' has no variants to choose from in this version`);
+    if (!known.includes(variant)) throw unknownName(`variant of slot '${name}'`, variant, known);
+  }
+  return { ...base, ...set };
+}

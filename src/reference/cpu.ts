@@ -1,0 +1,62 @@
+import type { Memory } from "./memory.js";
+import { type CpuState, IDLE_TASK } from "./state.js";
+import { StoreBuffer } from "./store-buffer.js";
+import { Tlb } from "./tlb.js";
+import { WalkCache } from "./walk.js";
+
+/** A program under way. Between steps, `pc` names a step op. */
+export interface Context {
+  pc: number;
+  readonly registers: bigint[];
+}
+
+export class Cpu {
+  readonly id: number;
+  task = IDLE_TASK;
+  irqsOn = true;
+  pending = false;
+  root = 0;
+  pcid = 0;
+  /** Roots that it ever loaded. */
+  readonly roots = new Set<number>();
+  /** Initiators, oldest first. */
+  readonly queue: number[] = [];
+  readonly stores: StoreBuffer;
+  readonly tlb: Tlb;
+  readonly pwc: WalkCache;
+  taskContext: Context | undefined;
+  interruptContext: Context | undefined;
+  status = 0n;
+
+  constructor(id: number, memory: Memory) {
+    this.id = id;
+    this.stores = new StoreBuffer(memory);
+    this.tlb = new Tlb(memory.config);
+    this.pwc = new WalkCache(memory.config);
+  }
+
+  /** What runs now: an interrupt holds up the task. */
+  get context(): Context | undefined {
+    return this.interruptContext ?? this.taskContext;
+  }
+
+  state(): CpuState {
+    const contextState = (context: Context | undefined) =>
+      context === undefined ? null : { pc: context.pc, registers: [...context.registers] };
+    return {
+      task: this.task,
+      irqsOn: this.irqsOn,
+      pending: this.pending,
+      root: this.root,
+      pcid: this.pcid,
+      queue: [...this.queue],
+      stores: this.stores.stores.map(({ cell, value, barrier }) => ({ ...cell, value, barrier })),
+      barrierNext: this.stores.barrierNext,
+      taskContext: contextState(this.taskContext),
+      interruptContext: contextState(this.interruptContext),
+      status: this.status,
+      tlb: this.tlb.state(),
+      pwc: this.pwc.state(),
+    };
+  }
+}

@@ -1,0 +1,143 @@
+/* What all CPUs share: records of words, page tables, frames, address-space maps and the page cache. */
+import type { Program, RecordKind } from "../dsl/program.js";
+import type { Oracle } from "./oracle.js";
+import { RangeMap } from "./range-map.js";
+import type { MachineConfig } from "./state.js";
+
+const WORD = (1n << 64n) - 1n;
+
+/** Names one 64-bit word: of a record, or (kind `pte`) the entry `word` of the table `record`. */
+export interface Cell {
+  readonly kind: RecordKind | "pte";
+  readonly record: number;
+  readonly word: number;
+}
+
+export interface Table {
+  live: boolean;
+  root: number;
+  level: number;
+  base: number;
+  readonly entries: Map<number, bigint>;
+}
+
+export class Memory {
+  readonly config: MachineConfig;
+  readonly words: Record<RecordKind, bigint[][]>;
+  readonly tables: Table[] = [];
+  /** Free numbers, the next one to hand out last. */
+  readonly freeTables: number[] = [];
+  readonly freeFrames: number[] = [];
+  readonly ranges: RangeMap[];
+  readonly cache = new Map<bigint, bigint>();
+  readonly #oracle: Oracle;
+
+  constructor(program: Program, config: MachineConfig, oracle: Oracle) {
+    this.config = config;
+    this.#oracle = oracle;
+    const records = (kind: RecordKind, count: number) =>
+      Array.from({ length: count }, () => new Array<bigint>(program.layout.words[kind]).fill(0n));
+    this.words = {
+      global: records("global", 1),
+      mm: records("mm", config.mms),
+      cpu: records("cpu", config.cpus),
+      task: records("task", config.tasks),
+      table: records("table", config.tables),
+      frame: records("frame", config.frames),
+    };
+    for (let table = 0; table < config.tables; table++) {
+      this.tables.push({ live: false, root: 0, level: 0, base: 0, entries: new Map() });
+    }
+    for (let table = config.tables - 1; table >= 1; table--) this.freeTables.push(table);
+    for (let pfn = config.frames - 1; pfn >= 1; pfn--) this.freeFrames.push(pfn);
+    this.ranges = Array.from({ length: config.mms }, () => new RangeMap());
+  }
+
+  /** What is visible to everyone. Throws RangeError for a cell that does not exist. */
+  read(cell: Cell): bigint {
+    if (cell.kind === "pte") return this.table(cell.record, cell.word).entries.get(cell.word) ?? 0n;
+    return this.#recordOf(cell)[cell.word]!;
+  }
+
+  /** A store or atomic of a program becomes visible to everyone; `site` is the step that asked for it, -1 for none. */
+  write(cell: Cell, value: bigint, site: number): void {
+    value &= WORD;
+    if (cell.kind !== "pte") {
+      this.#recordOf(cell)[cell.word] = value;
+      return;
+    }
+    const table = this.table(cell.record, cell.word);
+    const old = table.entries.get(cell.word) ?? 0n;
+    if (value === 0n) table.entries.delete(cell.word);
+    else table.entries.set(cell.word, value);
+    this.#oracle.pteWritten(table, cell.word, old, value, site);
+  }
+
+  /** What a walker does: sets A or D. No mapping and no right changes by it, so the oracle need not know. */
+  setPteBits(number: number, index: number, bits: bigint): void {
+    const { entries } = this.table(number, index);
+    entries.set(index, (entries.get(index) ?? 0n) | bits);
+  }
+
+  #recordOf(cell: Cell): bigint[] {
+    const record = this.words[cell.kind as RecordKind][cell.record];
+    if (record === undefined || record[cell.word] === undefined) {
+      throw new RangeError(`no word ${cell.word} in ${cell.kind} record ${cell.record}`);
+    }
+    return record;
+  }
+
+  /** Throws RangeError for table 0, a number beyond the configuration, or an index beyond the radix. */
+  table(table: number, index = 0): Table {
+    if (!this.isTable(table) || index >= 2 ** this.config.radixBits) {
+      throw new RangeError(`no entry ${index} in table ${table}`);
+    }
+    return this.tables[table]!;
+  }
+
+  isTable(table: number): boolean {
+    return table >= 1 && table < this.config.tables;
+  }
+
+  isFrame(pfn: number): boolean {
+    return pfn >= 1 && pfn < this.config.frames;
+  }
+
+  isAllocated(pfn: number): boolean {
+    return this.isFrame(pfn) && !this.freeFrames.includes(pfn);
+  }
+
+  /** A zeroed page table, or 0 when there is none left. `root` undefined makes it its own root. */
+  allocateTable(root: number | undefined, level: number, base: number): number {
+    const number = this.freeTables.pop();
+    if (number === undefined) return 0;
+    const table = this.tables[number]!;
+    table.live = true;
+    table.root = root ?? number;
+    table.level = level;
+    table.base = base;
+    table.entries.clear();
+    return number;
+  }
+
+  /** The contents stay, as they do in a real machine: a stale walk cache still reaches them. */
+  freeTable(number: number): void {
+    const table = this.table(number);
+    if (!table.live) throw new Error(`table ${number} is freed twice`);
+    table.live = false;
+    table.root = 0;
+    table.level = 0;
+    table.base = 0;
+    this.freeTables.push(number);
+  }
+
+  allocateFrame(): number {
+    return this.freeFrames.pop() ?? 0;
+  }
+
+  freeFrame(pfn: number, site: number): void {
+    if (!this.isAllocated(pfn)) throw new Error(`frame ${pfn} is freed but not allocated`);
+    this.freeFrames.push(pfn);
+    this.#oracle.frameFreed(pfn, site);
+  }
+}

@@ -1,0 +1,144 @@
+/* One CPU's translation lookaside buffers: arrays named by the configuration, entries tagged by PCID. */
+import { AssociativeArray } from "./assoc.js";
+import { spanOf } from "./pte.js";
+import { type MachineConfig, type ServedBy, TLB_NAMES, type TlbEntryState, type TlbName } from "./state.js";
+
+/** Rights as bits: 1 read, 2 write, 4 execute. The members from `root` on are the oracle's. */
+export interface TlbEntry {
+  /** Page number in units of its size. */
+  readonly page: number;
+  readonly size: number;
+  readonly pcid: number;
+  readonly global: boolean;
+  readonly pfn: number;
+  readonly write: boolean;
+  readonly exec: boolean;
+  dirty: boolean;
+  readonly root: number;
+  readonly generation: number;
+  /** The frame was not allocated at the fill. */
+  readonly free: boolean;
+  stale: number;
+  gone: number;
+  /** Sites: the step that made it stale, the step that should have waited for a flush. */
+  made: number;
+  broken: number;
+}
+
+const SIZES = [0, 1, 2] as const;
+
+export class Tlb {
+  readonly #config: MachineConfig;
+  readonly #arrays: ReadonlyMap<TlbName, AssociativeArray<TlbEntry>>;
+
+  constructor(config: MachineConfig) {
+    this.#config = config;
+    this.#arrays = new Map(
+      TLB_NAMES.map((name) => [name, new AssociativeArray<TlbEntry>(config.geometry[name])]),
+    );
+  }
+
+  /** A first-level hit, or a second-level hit that fills the first level. */
+  lookup(vpn: number, pcid: number, fetch: boolean): TlbEntry | undefined {
+    const first = this.#firstLevel(fetch);
+    const hit = this.#find(first, vpn, pcid);
+    if (hit !== undefined) return hit;
+    const second = this.#find(this.#config.serves.second, vpn, pcid);
+    if (second === undefined) return undefined;
+    const copy = { ...second };
+    const array = this.#arrayFor(first, second.size);
+    array?.insert(copy.page, copy);
+    return array === undefined ? second : copy;
+  }
+
+  /** Whether a data access would hit; touches nothing. */
+  holds(vpn: number, pcid: number): boolean {
+    return [this.#config.serves.data, this.#config.serves.second].some((served) =>
+      SIZES.some((size) => {
+        const page = this.#pageOf(vpn, size);
+        return this.#arrayFor(served, size)?.has(page, matcher(page, size, pcid)) ?? false;
+      }),
+    );
+  }
+
+  /** Puts what a walk found into both levels. */
+  fill(entry: TlbEntry, fetch: boolean): void {
+    this.#arrayFor(this.#config.serves.second, entry.size)?.insert(entry.page, { ...entry });
+    this.#arrayFor(this.#firstLevel(fetch), entry.size)?.insert(entry.page, entry);
+  }
+
+  /** The dirty assist ran: every entry that may write this page lets stores pass from now on. */
+  markDirty(vpn: number, pcid: number): void {
+    for (const entry of this.entries()) {
+      if (entry.write && this.#translates(entry, vpn, pcid)) entry.dirty = true;
+    }
+  }
+
+  /** INVLPG: every entry that translates this page, of any size, in this PCID or global. Returns how many there were. */
+  dropPage(vpn: number, pcid: number): number {
+    return this.dropWhere((entry) => this.#translates(entry, vpn, pcid));
+  }
+
+  dropWhere(goes: (entry: TlbEntry) => boolean): number {
+    let dropped = 0;
+    for (const array of this.#arrays.values()) dropped += array.dropWhere(goes);
+    return dropped;
+  }
+
+  entries(): TlbEntry[] {
+    return [...this.#arrays.values()].flatMap((array) => array.entries().map(({ entry }) => entry));
+  }
+
+  firstVpn(entry: TlbEntry): number {
+    return entry.page * spanOf(entry.size, this.#config.radixBits);
+  }
+
+  state(): Record<TlbName, TlbEntryState[]> {
+    const states = TLB_NAMES.map((name) => [name, this.#arrayState(this.#arrays.get(name)!)]);
+    return Object.fromEntries(states) as Record<TlbName, TlbEntryState[]>;
+  }
+
+  #arrayState(array: AssociativeArray<TlbEntry>): TlbEntryState[] {
+    const states = array.entries().map(({ entry, age }) => {
+      const { page: _page, made: _made, broken: _broken, ...seen } = entry;
+      return { ...seen, vpn: this.firstVpn(entry), age };
+    });
+    return states.sort(
+      (left, right) =>
+        left.size - right.size ||
+        left.vpn - right.vpn ||
+        left.pcid - right.pcid ||
+        Number(left.global) - Number(right.global),
+    );
+  }
+
+  #translates(entry: TlbEntry, vpn: number, pcid: number): boolean {
+    return matcher(this.#pageOf(vpn, entry.size), entry.size, pcid)(entry);
+  }
+
+  #firstLevel(fetch: boolean): ServedBy {
+    return fetch ? this.#config.serves.fetch : this.#config.serves.data;
+  }
+
+  #arrayFor(served: ServedBy, size: number): AssociativeArray<TlbEntry> | undefined {
+    const name = served[size] ?? null;
+    return name === null || this.#config.geometry[name].sets === 0 ? undefined : this.#arrays.get(name);
+  }
+
+  #find(served: ServedBy, vpn: number, pcid: number): TlbEntry | undefined {
+    for (const size of SIZES) {
+      const page = this.#pageOf(vpn, size);
+      const hit = this.#arrayFor(served, size)?.find(page, matcher(page, size, pcid));
+      if (hit !== undefined) return hit;
+    }
+    return undefined;
+  }
+
+  #pageOf(vpn: number, size: number): number {
+    return Math.floor(vpn / spanOf(size, this.#config.radixBits));
+  }
+}
+
+function matcher(page: number, size: number, pcid: number): (entry: TlbEntry) => boolean {
+  return (entry) => entry.page === page && entry.size === size && (entry.global || entry.pcid === pcid);
+}

@@ -1,0 +1,104 @@
+/* The page walker and its caches of upper-level entries. It reads memory, never a store buffer. */
+import { AssociativeArray } from "./assoc.js";
+import type { Memory } from "./memory.js";
+import { has, indexAt, isLeafAt, PRESENT, pfnOf, ROOT_LEVEL, spanOf } from "./pte.js";
+import { type MachineConfig, PWC_NAMES, type PwcEntryState, type PwcName } from "./state.js";
+
+interface PwcEntry {
+  readonly key: number;
+  readonly pcid: number;
+  readonly table: number;
+}
+
+/** The cache of entries read at level 1 is `pde`, and so on up. */
+const NAME_OF_LEVEL: Readonly<Record<number, PwcName>> = { 1: "pde", 2: "pdpte", 3: "pml4e" };
+
+/** Paging-structure caches: the table that an upper-level entry pointed to when it was read. */
+export class WalkCache {
+  readonly #radixBits: number;
+  readonly #arrays: ReadonlyMap<PwcName, AssociativeArray<PwcEntry>>;
+
+  constructor(config: MachineConfig) {
+    this.#radixBits = config.radixBits;
+    this.#arrays = new Map(PWC_NAMES.map((name) => [name, new AssociativeArray<PwcEntry>(config.pwc[name])]));
+  }
+
+  /** The lowest table that the caches can skip to, with its level. */
+  deepest(vpn: number, pcid: number): { table: number; level: number } | undefined {
+    for (const level of [1, 2, 3]) {
+      const key = this.#keyOf(vpn, level);
+      const hit = this.#arrayOf(level).find(key, (entry) => entry.key === key && entry.pcid === pcid);
+      if (hit !== undefined) return { table: hit.table, level: level - 1 };
+    }
+    return undefined;
+  }
+
+  /** Remembers the table that the entry read at `level` points to. */
+  fill(vpn: number, pcid: number, level: number, table: number): void {
+    const key = this.#keyOf(vpn, level);
+    this.#arrayOf(level).insert(key, { key, pcid, table });
+  }
+
+  dropPcid(pcid: number): void {
+    for (const array of this.#arrays.values()) array.dropWhere((entry) => entry.pcid === pcid);
+  }
+
+  dropAll(): void {
+    for (const array of this.#arrays.values()) array.dropWhere(() => true);
+  }
+
+  state(): Record<PwcName, PwcEntryState[]> {
+    const states = PWC_NAMES.map((name) => [name, stateOf(this.#arrays.get(name)!)]);
+    return Object.fromEntries(states) as Record<PwcName, PwcEntryState[]>;
+  }
+
+  #arrayOf(level: number): AssociativeArray<PwcEntry> {
+    return this.#arrays.get(NAME_OF_LEVEL[level]!)!;
+  }
+
+  #keyOf(vpn: number, level: number): number {
+    return Math.floor(vpn / spanOf(level, this.#radixBits));
+  }
+}
+
+function stateOf(array: AssociativeArray<PwcEntry>): PwcEntryState[] {
+  const states = array.entries().map(({ entry, age }) => ({ ...entry, age }));
+  return states.sort((left, right) => left.key - right.key || left.pcid - right.pcid);
+}
+
+/** Where a walk ended: at a present leaf, or at an entry that is not present (`at` undefined: no table there at all). */
+export type Walked =
+  | {
+      readonly found: true;
+      readonly table: number;
+      readonly index: number;
+      readonly level: number;
+      readonly pte: bigint;
+    }
+  | {
+      readonly found: false;
+      readonly at?: { readonly table: number; readonly index: number; readonly level: number };
+    };
+
+/** Walks down from `root`, or from where `caches` allow; an entry that points to no table counts as not present. */
+export function walk(
+  memory: Memory,
+  caches: WalkCache | undefined,
+  root: number,
+  pcid: number,
+  vpn: number,
+): Walked {
+  const { radixBits } = memory.config;
+  let { table, level } = caches?.deepest(vpn, pcid) ?? { table: root, level: ROOT_LEVEL };
+  for (;;) {
+    if (!memory.isTable(table)) return { found: false };
+    const index = indexAt(vpn, level, radixBits);
+    const pte = memory.read({ kind: "pte", record: table, word: index });
+    if (!has(pte, PRESENT)) return { found: false, at: { table, index, level } };
+    if (isLeafAt(pte, level)) return { found: true, table, index, level, pte };
+    const next = pfnOf(pte);
+    if (memory.isTable(next)) caches?.fill(vpn, pcid, level, next);
+    table = next;
+    level--;
+  }
+}

@@ -1,0 +1,27 @@
+import type { RunResult } from "../engine/result.js";
+import { count, plural } from "./format.js";
+
+/** Calls that change an address space; the others are only counted. */
+const memoryCalls: ReadonlySet<string> = new Set(["mmap", "munmap", "mprotect", "madvise", "brk", "mremap"]);
+
+/** What the recorded trace held, in a line or two; nothing for a built-in workload. */
+export function traceLines(run: RunResult): string[] {
+  const { trace } = run;
+  if (trace === undefined) return [];
+  const { fetch, load, store, modify } = trace.accesses;
+  const accesses = fetch + load + store + modify;
+  const calls = Object.entries(trace.calls).filter(([name]) => memoryCalls.has(name));
+  const others = Object.entries(trace.calls).filter(([name]) => !memoryCalls.has(name));
+  const otherCalls = others.reduce((sum, [, number]) => sum + number, 0);
+  const parts = [
+    plural(trace.lines, "line"),
+    plural(trace.threads, "thread"),
+    ...(trace.forks > 0 ? [plural(trace.forks, "fork")] : []),
+    ...(accesses > 0 ? [`${count(accesses)} accesses`] : []),
+    ...(trace.pages > 0 ? [plural(trace.pages, "page")] : []),
+    ...(trace.skipped > 0 ? [`${plural(trace.skipped, "unreadable line")} passed over`] : []),
+    ...calls.map(([name, number]) => `${name} ${count(number)}`),
+    ...(otherCalls > 0 ? [plural(otherCalls, "other call")] : []),
+  ];
+  return [`trace: ${trace.format}, ${parts.join(", ")}`];
+}

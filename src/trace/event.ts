@@ -1,0 +1,138 @@
+import type { AccessKind } from "../workload/feed.js";
+
+/**
+ * What a recording says, in an order that a replay may take literally. Threads are numbered densely from 0 in order of
+ * appearance; addresses and lengths are bytes as recorded (not rounded to pages).
+ */
+export type TraceEvent = AccessEvent | CallEvent;
+
+export interface AccessEvent {
+  readonly name: "access";
+  readonly thread: number;
+  readonly kind: AccessKind;
+  readonly address: number;
+  readonly size: number;
+}
+
+/** A system call that succeeded and that changes an address space or the set of threads. */
+export type CallEvent = { readonly thread: number } & (
+  | {
+      readonly name: "mmap";
+      /** The address that the kernel returned. */
+      readonly start: number;
+      readonly length: number;
+      readonly prot: number;
+      readonly shared: boolean;
+      /** -1 for memory without a file. */
+      readonly fd: number;
+      /** Bytes into the file. */
+      readonly offset: number;
+    }
+  | { readonly name: "munmap"; readonly start: number; readonly length: number }
+  | { readonly name: "mprotect"; readonly start: number; readonly length: number; readonly prot: number }
+  | { readonly name: "madvise"; readonly start: number; readonly length: number; readonly advice: number }
+  /** The end of the heap after the call; a query is the same with nothing changed. */
+  | { readonly name: "brk"; readonly end: number }
+  | {
+      readonly name: "mremap";
+      readonly start: number;
+      readonly length: number;
+      readonly newStart: number;
+      readonly newLength: number;
+    }
+  /** `child` begins in the same address space. */
+  | { readonly name: "thread"; readonly child: number }
+  /** `child` begins in a copy of the address space. */
+  | { readonly name: "fork"; readonly child: number }
+  | { readonly name: "exec" }
+  | { readonly name: "exit" }
+);
+
+/** Bits of flags of mmap(2). */
+export const MAP_SHARED = 1;
+export const MAP_ANONYMOUS = 0x20;
+/** Bits of flags of clone(2). */
+export const CLONE_VM = 0x100;
+export const CLONE_VFORK = 0x4000;
+
+/** Value of EventBlock.kind for a row that is a call. */
+export const CALL = 4;
+
+/**
+ * Events in columns, reused from read to read, so that an access costs no object.
+ *
+ * Shape: row i is an access of kind[i] by thread[i] at address[i] of size[i] bytes, or, where kind[i] is CALL,
+ * calls[address[i]].
+ */
+export class EventBlock {
+  readonly capacity: number;
+  readonly kind: Uint8Array;
+  readonly thread: Int32Array;
+  readonly address: Float64Array;
+  readonly size: Uint32Array;
+  calls: CallEvent[] = [];
+  length = 0;
+
+  constructor(capacity = 8192) {
+    this.capacity = capacity;
+    this.kind = new Uint8Array(capacity);
+    this.thread = new Int32Array(capacity);
+    this.address = new Float64Array(capacity);
+    this.size = new Uint32Array(capacity);
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.calls = [];
+  }
+
+  call(event: CallEvent): void {
+    const row = this.length++;
+    this.kind[row] = CALL;
+    this.thread[row] = event.thread;
+    this.address[row] = this.calls.length;
+    this.calls.push(event);
+  }
+
+  at(row: number): TraceEvent {
+    const kind = this.kind[row]!;
+    if (kind === CALL) return this.calls[this.address[row]!]!;
+    const [thread, address, size] = [this.thread[row]!, this.address[row]!, this.size[row]!];
+    return { name: "access", thread, kind: kind as AccessKind, address, size };
+  }
+}
+
+/** Reads one recording from beginning to end. */
+export interface TraceReader {
+  readonly file: string;
+  readonly format: string;
+  /** Whether accesses are recorded, or only calls. */
+  readonly hasAccesses: boolean;
+  /** What was counted so far. */
+  readonly counts: ReaderCounts;
+  /**
+   * Replace the block's rows by the next ones, at least one.
+   * Returns false, and an empty block, at the end. Throws: InputError.
+   */
+  read(block: EventBlock): Promise<boolean>;
+  close(): void;
+}
+
+export interface ReaderOptions {
+  /** Pass over lines that cannot be read, and count them, instead of refusing the file. */
+  readonly lenient?: boolean;
+}
+
+/** What a reader counts that its events do not show. */
+export class ReaderCounts {
+  lines = 0;
+  readonly calls = new Map<string, number>();
+  failed = 0;
+  joined = 0;
+  threads = 0;
+  skipped = 0;
+
+  call(name: string): void {
+    this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,138 @@
+import { basename } from "node:path";
+import type { Feed, FeedSink, TraceSummary, Workload } from "../workload/feed.js";
+import { InputError } from "./errors.js";
+import type { ReaderOptions, TraceReader } from "./event.js";
+import { openTrace } from "./format.js";
+import { summarizeTrace } from "./inspect.js";
+import { Numbering } from "./numbering.js";
+import type { Unpackers } from "./open.js";
+import { addedUp } from "./tally.js";
+import { cannotReplicate, TraceSource } from "./trace-source.js";
+
+export interface ReplayOptions extends ReaderOptions, Unpackers {
+  /**
+   * Pages touched where a call gives or takes memory, in recordings without accesses: after a call that makes a range
+   * accessible, and before one that takes it away, the calling thread accesses the first so many pages of the range (a
+   * store where it may, else a load). An assumption, not a recording; 64 if not given.
+   */
+  readonly touch?: number | "all";
+  /** Copies of every thread, in the same address space at addresses of their own; 1 if not given. */
+  readonly replicate?: number;
+  /** Limit on the threads of one run, copies included; 512 if not given, or what a replicated recording needs. */
+  readonly tasks?: number;
+}
+
+const touchDefault = 64;
+const tasksDefault = 512;
+/** More tasks than this are refused: each has a ring of its own. */
+const tasksMax = 4096;
+
+/**
+ * Recordings as a workload. Each file is a process of its own; all begin at time 0.
+ *
+ * The records do not depend on the seed: a recording has one course. Waits keep the recorded order where threads depend
+ * on each other through memory calls; elsewhere threads overlap as the simulated machine lets them.
+ * Throws: InputError for a file that cannot be read, has a format that is not known, or cannot be replicated as asked.
+ */
+export async function openTraceWorkload(
+  files: readonly string[],
+  options: ReplayOptions = {},
+): Promise<Workload> {
+  const copies = options.replicate ?? 1;
+  for (const file of files) (await openTrace(file, options)).close();
+  const tasks = options.tasks ?? (copies === 1 ? tasksDefault : await tasksOfCopies(files, copies, options));
+  return new TraceWorkload(files, copies, Math.max(tasks, files.length * copies), options);
+}
+
+/** Copies multiply the threads, so these are counted first. */
+async function tasksOfCopies(
+  files: readonly string[],
+  copies: number,
+  options: ReplayOptions,
+): Promise<number> {
+  let tasks = 0;
+  for (const file of files) {
+    const { threads, forks } = await summarizeTrace(file, options);
+    if (forks > 0) throw cannotReplicate(file);
+    tasks = Math.max(tasks, threads * files.length * copies);
+    const saw = `${copies} copies of ${threads} threads`;
+    if (tasks > tasksMax) throw new InputError({ file }, `at most ${tasksMax} threads in one run`, saw);
+  }
+  return tasks;
+}
+
+class TraceWorkload implements Workload {
+  readonly name: string;
+  readonly tasks: number;
+  readonly mms: number;
+  readonly starters: readonly { readonly task: number; readonly mm: number }[];
+  readonly #files: readonly string[];
+  readonly #copies: number;
+  readonly #options: ReplayOptions;
+
+  constructor(files: readonly string[], copies: number, tasks: number, options: ReplayOptions) {
+    this.name = files.map((file) => basename(file)).join("+") + (copies > 1 ? ` x${copies}` : "");
+    this.tasks = tasks;
+    // Every process has a task of its own, and a recording that is replicated does not fork.
+    this.mms = copies > 1 ? files.length : tasks;
+    this.starters = files.flatMap((_, mm) =>
+      Array.from({ length: copies }, (__, copy) => ({ task: mm * copies + copy, mm })),
+    );
+    this.#files = files;
+    this.#copies = copies;
+    this.#options = options;
+  }
+
+  open(_seed: number): Feed {
+    const copies = this.#copies;
+    const touch = this.#options.touch ?? touchDefault;
+    const pages = touch === "all" ? Number.POSITIVE_INFINITY : touch;
+    const sources = this.#files.map((file, index) => {
+      const place = { file, index, files: this.#files.length, copies };
+      const numbering = new Numbering(place, this.tasks, this.mms);
+      const open = (): Promise<TraceReader> => openTrace(file, this.#options);
+      return new TraceSource({ open, file, copies, touch: pages, numbering });
+    });
+    return new TraceFeed(sources);
+  }
+}
+
+class TraceFeed implements Feed {
+  readonly #sources: readonly TraceSource[];
+  /** Reads under way: a second task that runs dry waits for the same one. */
+  readonly #loading = new Map<TraceSource, Promise<void>>();
+
+  constructor(sources: readonly TraceSource[]) {
+    this.#sources = sources;
+  }
+
+  get summary(): TraceSummary | undefined {
+    return addedUp(this.#sources.flatMap((source) => source.summary ?? []));
+  }
+
+  refill(task: number, sink: FeedSink): void | Promise<void> {
+    const source = this.#sources.find((each) => each.owns(task));
+    if (source === undefined) throw new Error(`task ${task} is not of this feed`);
+    const position = sink.position(task);
+    if (source.advance(sink, task, position)) return;
+    return this.#read(source, sink, task, position);
+  }
+
+  close(): void {
+    for (const source of this.#sources) source.close();
+  }
+
+  async #read(source: TraceSource, sink: FeedSink, task: number, position: number): Promise<void> {
+    do await this.#load(source);
+    while (!source.advance(sink, task, position));
+  }
+
+  #load(source: TraceSource): Promise<void> {
+    let loading = this.#loading.get(source);
+    if (loading === undefined) {
+      loading = source.load().finally(() => this.#loading.delete(source));
+      this.#loading.set(source, loading);
+    }
+    return loading;
+  }
+}

@@ -1,0 +1,89 @@
+import { excerpt, InputError } from "./errors.js";
+import type { ReaderOptions, TraceReader } from "./event.js";
+import { LackeyReader } from "./lackey.js";
+import { LineWindow } from "./lines.js";
+import { openBytes, type Unpackers } from "./open.js";
+import { StraceReader } from "./strace.js";
+import { parseStraceLine } from "./strace-line.js";
+
+export interface TraceFormat {
+  readonly name: string;
+  /** One line for lists. */
+  readonly about: string;
+  /** Whether the beginning of a file is in this format. */
+  readonly fits: (lines: readonly string[]) => boolean;
+  readonly reader: (lines: LineWindow, name: string, options: ReaderOptions) => TraceReader;
+}
+
+const lackeyAccess = /^(?:I {2}| [LSM] )[0-9a-f]{8,12},\d+$/;
+const valgrindLine = /^(?:==\d+== |--\d+-- {3}SCHED\[|SYSCALL\[\d+,\d+\]\()/;
+const isLackey = (lines: readonly string[]): boolean =>
+  lines.some((line) => lackeyAccess.test(line)) &&
+  lines.every((line) => lackeyAccess.test(line) || valgrindLine.test(line));
+
+/** Formats that are read, in the order in which they are tried. */
+export const formats: readonly TraceFormat[] = [
+  {
+    name: "lackey",
+    about: "Valgrind lackey --trace-mem=yes, alone or with --trace-syscalls=yes --trace-sched=yes",
+    fits: isLackey,
+    reader: (lines, name, options) => new LackeyReader(lines, name, options),
+  },
+  {
+    name: "strace",
+    about: "strace -f -e trace=%memory,process (system calls only; the pages touched are assumed)",
+    fits: (lines) => lines.some(isStraceCall),
+    reader: (lines, name, options) => new StraceReader(lines, name, options),
+  },
+];
+
+function isStraceCall(line: string): boolean {
+  const kind = parseStraceLine(line)?.kind;
+  return kind === "call" || kind === "begin" || kind === "resume" || kind === "exit";
+}
+
+/** Formats that are recognised only to say so. */
+const foreign: readonly { readonly name: string; readonly fits: (line: string) => boolean }[] = [
+  { name: "perf script output", fits: (line) => /\[\d+\]\s+\d+\.\d+:\s+\w+:\w+:/.test(line) },
+  { name: "ftrace output", fits: (line) => /^# tracer: |\[\d+\]\s+\S{5}\s+\d+\.\d+: \w+/.test(line) },
+  { name: "drmemtrace view output", fits: (line) => /W\d+\.T\d+ (?:<marker|ifetch|read|write)/.test(line) },
+];
+
+/** Lines looked at to tell a format: banners are shorter than that. */
+const sniffedLines = 200;
+
+/**
+ * Open a recording, packed or not, and tell its format by its first lines.
+ *
+ * Throws: InputError, with what would have been read and what was seen.
+ */
+export async function openTrace(file: string, options: ReaderOptions & Unpackers = {}): Promise<TraceReader> {
+  const lines = new LineWindow(await openBytes(file, options));
+  try {
+    if (!(await lines.more())) throw new InputError({ file }, "a recording", "an empty file");
+    const first = firstLines(lines);
+    const format = formats.find(({ fits }) => fits(first));
+    if (format === undefined) throw unknownFormat(file, first);
+    return format.reader(lines, format.name, options);
+  } catch (error) {
+    lines.close();
+    throw error;
+  }
+}
+
+/** Whole lines at the beginning, without empty ones, read without moving on. */
+function firstLines(lines: LineWindow): string[] {
+  const text = lines.bytes.toString("latin1", 0, Math.min(lines.end, 64 * 1024));
+  return text
+    .slice(0, text.lastIndexOf("\n"))
+    .split(/\r?\n/)
+    .slice(0, sniffedLines)
+    .filter((line) => line !== "");
+}
+
+function unknownFormat(file: string, lines: readonly string[]): InputError {
+  const known = `a recording in one of the formats ${formats.map(({ name }) => name).join(", ")}`;
+  const kind = foreign.find(({ fits }) => lines.some(fits))?.name;
+  const saw = kind === undefined ? excerpt(lines[0] ?? "") : `${kind}, which is not read`;
+  return new InputError({ file, line: 1 }, known, saw);
+}

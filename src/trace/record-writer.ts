@@ -1,0 +1,171 @@
+import { type AccessKind, type FeedSink, LOAD, pageBytes, recordsOf, STORE } from "../workload/feed.js";
+import { imageWord, isWritable, moved, type VmaWord } from "../workload/vma-word.js";
+import type { Process, Thread } from "./process.js";
+import type { Relocation } from "./relocation.js";
+
+/** Pages of the window that an access to memory without a recorded mapping takes from the program's image. */
+const imagePages = 16;
+
+/** Writes some records; it stops at each yield, until the ring that was full has room again. */
+export type Writing<T = void> = Generator<undefined, T>;
+
+/** An argument of a kernel entry: a page number moves with the copy, and so does the place of a mapping in its file. */
+export type Argument = { readonly page: number } | { readonly word: VmaWord } | number;
+
+/**
+ * Writes records for a thread of a recording and its copies, with the waits that keep the recorded order where it
+ * matters.
+ *
+ * - An access waits for the last call by another thread that mapped, unmapped or protected its page.
+ * - A call waits for the calls by other threads that it overlaps in address, and for other threads' accesses to pages
+ *   that it changes.
+ * All waits are for records that are in a ring already, so the rings can always be drained.
+ */
+export class RecordWriter {
+  /** The recording's threads by number. */
+  readonly threads: Thread[] = [];
+  sink!: FeedSink;
+  readonly relocation: Relocation;
+  readonly #copies: number;
+  readonly #forget: () => void;
+
+  /** `forget` is called when pages may have changed hands, so that what was known about them is stale. */
+  constructor(relocation: Relocation, forget: () => void) {
+    this.relocation = relocation;
+    this.#copies = relocation.copies;
+    this.#forget = forget;
+  }
+
+  /** One access to one page. */
+  *access(thread: Thread, address: number, kind: AccessKind): Writing {
+    const page = Math.floor(address / pageBytes);
+    const { process } = thread;
+    let range = process.space.find(page);
+    if (range === undefined || range.word === 0n) {
+      yield* this.#imageAround(thread, page);
+      range = process.space.find(page)!;
+    }
+    if (range.caller !== thread.number) yield* this.waitCalls(thread, range.rank);
+    yield* this.room(thread, recordsOf.access);
+    const { sink } = this;
+    for (let copy = 0; copy < this.#copies; copy++) {
+      const shift = this.relocation.shift(copy, page) * pageBytes;
+      sink.access(thread.task + copy, address + shift, kind);
+    }
+    if (process.threads === 1) return;
+    process.book.position[process.book.entry(page, thread.number)] = sink.position(thread.task);
+  }
+
+  /** Stands for accesses that were not recorded: the first `count` pages that can be accessed, one access each. */
+  *touch(thread: Thread, start: number, end: number, count: number): Writing {
+    if (count === 0) return;
+    for (const range of thread.process.space.accessible(start, end, count)) {
+      const kind = isWritable(range.word) ? STORE : LOAD;
+      for (let page = range.start; page < range.end; page++)
+        yield* this.access(thread, page * pageBytes, kind);
+    }
+  }
+
+  /** A call that changes the pages start to end - 1. Returns the rank to wait for. */
+  *change(
+    thread: Thread,
+    entry: string,
+    start: number,
+    end: number,
+    args: readonly Argument[],
+  ): Writing<number> {
+    const { process } = thread;
+    let rank = process.barrierCaller === thread.number ? 0 : process.barrierRank;
+    for (const range of process.space.overlapping(start, end)) {
+      if (range.caller !== thread.number) rank = Math.max(rank, range.rank);
+    }
+    yield* this.waitCalls(thread, rank);
+    this.#forget();
+    for (const [other, position] of process.book.take(start, end)) {
+      if (other !== thread.number) yield* this.#waitThread(thread, this.threads[other]!, position);
+    }
+    return yield* this.call(thread, entry, args);
+  }
+
+  /** A call that changes no page. Returns the rank to wait for. */
+  *call(thread: Thread, entry: string, args: readonly Argument[]): Writing<number> {
+    yield* this.room(thread, recordsOf.call);
+    for (let copy = 0; copy < this.#copies; copy++) {
+      this.sink.call(thread.task + copy, entry, this.#moved(copy, args));
+    }
+    thread.process.lastRank = this.sink.callRank();
+    return thread.process.lastRank;
+  }
+
+  *waitCalls(thread: Thread, rank: number): Writing {
+    if (rank <= thread.waitedRank) return;
+    thread.waitedRank = rank;
+    yield* this.room(thread, recordsOf.waitCalls);
+    for (let copy = 0; copy < this.#copies; copy++) this.sink.waitCalls(thread.task + copy, rank);
+  }
+
+  /** A call that succeeded on memory without a recorded mapping shows that it was there. */
+  *imageOver(thread: Thread, start: number, end: number): Writing {
+    for (const hole of thread.process.space.holes(start, end))
+      yield* this.#image(thread, hole.start, hole.end);
+  }
+
+  /** Wait until the rings of the thread and its copies have room; what they have, they keep, for all is written here. */
+  *room(thread: Thread, records: number): Writing {
+    for (let copy = 0; copy < this.#copies; copy++) {
+      while (this.sink.room(thread.task + copy) < records) yield;
+    }
+  }
+
+  /** The mapping around a page that no recorded call has made. */
+  *#imageAround(thread: Thread, page: number): Writing {
+    let start = page - (page % imagePages);
+    let end = start + imagePages;
+    // Only what is as unknown as the page itself: its neighbours may be other mappings, or unmapped on purpose.
+    for (const range of thread.process.space.overlapping(start, end)) {
+      if (range.start <= page && page < range.end) {
+        start = Math.max(start, range.start);
+        end = Math.min(end, range.end);
+      } else if (range.end <= page) start = Math.max(start, range.end);
+      else end = Math.min(end, range.start);
+    }
+    yield* this.#image(thread, start, end);
+  }
+
+  *#image(thread: Thread, start: number, end: number): Writing {
+    this.relocation.cover(start, end);
+    const args = [{ page: start }, { page: end }, { word: imageWord }];
+    const rank = yield* this.change(thread, "image", start, end, args);
+    thread.process.space.set(start, end, imageWord, rank, thread.number);
+  }
+
+  /** Copies write the same records, so a position in the ring of the first is one in the rings of all. */
+  *#waitThread(thread: Thread, other: Thread, position: number): Writing {
+    yield* this.room(thread, recordsOf.waitTask);
+    for (let copy = 0; copy < this.#copies; copy++) {
+      this.sink.waitTask(thread.task + copy, other.task + copy, position);
+    }
+  }
+
+  #moved(copy: number, args: readonly Argument[]): (number | bigint)[] {
+    let first = Number.POSITIVE_INFINITY;
+    for (const argument of args) {
+      if (typeof argument !== "number" && "page" in argument) first = Math.min(first, argument.page);
+    }
+    // The pages of one call are in one piece, and the first is in it; the other may be the end, behind it.
+    const shift = Number.isFinite(first) ? this.relocation.shift(copy, first) : 0;
+    return args.map((argument) => {
+      if (typeof argument === "number") return argument;
+      return "word" in argument ? moved(argument.word, shift) : argument.page + shift;
+    });
+  }
+}
+
+/** The process that a new thread of `parent` runs in, and what it need not wait for. */
+export function joined(parent: Thread): { process: Process; waitedRank: number } {
+  const { process } = parent;
+  // All calls so far were the parent's own: they are done when it starts the new thread.
+  const waitedRank = process.threads === 1 ? process.lastRank : parent.waitedRank;
+  process.threads++;
+  return { process, waitedRank };
+}

@@ -1,0 +1,234 @@
+import { type AccessKind, type FeedSink, pageBytes, recordsOf, type TraceSummary } from "../workload/feed.js";
+import { CallWriter } from "./call-writer.js";
+import { InputError } from "./errors.js";
+import { CALL, type CallEvent, EventBlock, type TraceReader } from "./event.js";
+import type { Numbering } from "./numbering.js";
+import { Process, type Thread } from "./process.js";
+import { joined, RecordWriter, type Writing } from "./record-writer.js";
+import { Relocation } from "./relocation.js";
+import { Tally } from "./tally.js";
+
+/** Pages and threads seen lately; a power of two. */
+const cacheSize = 4096;
+/** Above the number of any thread: a page and a thread make one number. */
+const threadsMax = 4096;
+
+export interface SourceOptions {
+  readonly open: () => Promise<TraceReader>;
+  readonly file: string;
+  readonly copies: number;
+  /** Most pages touched where a call gives or takes memory, if accesses are not recorded; Infinity for all. */
+  readonly touch: number;
+  readonly numbering: Numbering;
+}
+
+/** One recording on its way into the rings. */
+export class TraceSource {
+  readonly #options: SourceOptions;
+  readonly #records: RecordWriter;
+  #calls!: CallWriter;
+  readonly #tally = new Tally();
+  readonly #block = new EventBlock();
+  #reader: TraceReader | undefined;
+  #row = 0;
+  #processes = 0;
+  /** An event that waits for room. */
+  #writing: Writing | undefined;
+  #isOver = false;
+  /** Pages that their thread can access without a wait, and their entries in the page book. */
+  readonly #cacheKeys = new Float64Array(cacheSize).fill(-1);
+  readonly #cacheEntries = new Int32Array(cacheSize);
+
+  constructor(options: SourceOptions) {
+    const { file, copies } = options;
+    this.#options = options;
+    this.#records = new RecordWriter(new Relocation(copies, file), () => this.#cacheKeys.fill(-1));
+    this.#addThread(0, new Process(options.numbering.mm(this.#processes++)), 0);
+  }
+
+  get summary(): TraceSummary | undefined {
+    return this.#reader === undefined ? undefined : this.#tally.summary(this.#reader);
+  }
+
+  /**
+   * Write what was read. Returns true when `task` has got a record past `position`, when it has ended, or when a ring
+   * is full; false when more has to be read first.
+   */
+  advance(sink: FeedSink, task: number, position: number): boolean {
+    this.#records.sink = sink;
+    for (;;) {
+      if (this.#writing !== undefined) {
+        if (this.#writing.next().done !== true) return true;
+        this.#writing = undefined;
+      } else if (this.#row < this.#block.length) this.#step();
+      else return this.#isOver || sink.position(task) > position;
+    }
+  }
+
+  /** Read the next events, once those before are written. */
+  async load(): Promise<void> {
+    this.#reader ??= await this.#open();
+    this.#row = 0;
+    if (await this.#reader.read(this.#block)) this.#tally.add(this.#block);
+    else if (!this.#isOver) {
+      this.#isOver = true;
+      this.#writing = this.#end();
+    }
+  }
+
+  close(): void {
+    this.#reader?.close();
+  }
+
+  owns(task: number): boolean {
+    const { copies } = this.#options;
+    return this.#records.threads.some((thread) => thread.task <= task && task < thread.task + copies);
+  }
+
+  async #open(): Promise<TraceReader> {
+    const { open, file, touch } = this.#options;
+    const reader = await open();
+    this.#calls = new CallWriter(file, this.#records, reader.hasAccesses ? 0 : touch);
+    return reader;
+  }
+
+  #step(): void {
+    const row = this.#row;
+    if (this.#block.kind[row] === CALL) {
+      const event = this.#block.calls[this.#block.address[row]!]!;
+      this.#row++;
+      this.#writing = this.#call(event);
+      return;
+    }
+    this.#accesses();
+    if (this.#row > row) return;
+    this.#row++;
+    this.#writing = this.#access(row);
+  }
+
+  /** Accesses that need no more than a record, from the row on. This loop is the speed of a replay. */
+  #accesses(): void {
+    const { kind: kinds, thread: threads, address: addresses, size: sizes, length } = this.#block;
+    const first = this.#row;
+    const number = threads[first]!;
+    const { task, process, isAlive } = this.#thread(number);
+    if (!isAlive) throw this.#ended(number);
+    const { sink, relocation } = this.#records;
+    const { copies } = relocation;
+    const { position: positions } = process.book;
+    const isShared = process.threads > 1;
+    const [keys, entries] = [this.#cacheKeys, this.#cacheEntries];
+    const start = sink.position(task);
+    let room = Number.POSITIVE_INFINITY;
+    for (let copy = 0; copy < copies; copy++) room = Math.min(room, sink.room(task + copy));
+
+    const stop = Math.min(length, first + room);
+    let row = first;
+    for (; row < stop && threads[row] === number && kinds[row] !== CALL; row++) {
+      const address = addresses[row]!;
+      const page = Math.floor(address / pageBytes);
+      if (address + sizes[row]! > (page + 1) * pageBytes) break;
+      const slot = (page ^ (number * 37)) & (cacheSize - 1);
+      if (keys[slot] !== page * threadsMax + number) break;
+      const kind = kinds[row] as AccessKind;
+      if (copies === 1) sink.access(task, address, kind);
+      else for (let copy = 0; copy < copies; copy++) this.#copyAccess(task, copy, address, kind);
+      if (isShared) positions[entries[slot]!] = start + (row - first) + recordsOf.access;
+    }
+    this.#row = row;
+  }
+
+  #copyAccess(task: number, copy: number, address: number, kind: AccessKind): void {
+    const shift = this.#records.relocation.shift(copy, Math.floor(address / pageBytes));
+    this.#records.sink.access(task + copy, address + shift * pageBytes, kind);
+  }
+
+  /** An access of any kind: to a page not seen lately, over the border of a page, or with its ring full. */
+  *#access(row: number): Writing {
+    const { kind, address, size } = this.#block;
+    const thread = this.#thread(this.#block.thread[row]!);
+    const [start, end, how] = [address[row]!, address[row]! + size[row]!, kind[row] as AccessKind];
+    for (let at = start; at < end; ) {
+      const page = Math.floor(at / pageBytes);
+      yield* this.#records.access(thread, at, how);
+      this.#remember(thread, page);
+      at = (page + 1) * pageBytes;
+    }
+  }
+
+  #remember({ number, process }: Thread, page: number): void {
+    const slot = (page ^ (number * 37)) & (cacheSize - 1);
+    this.#cacheKeys[slot] = page * threadsMax + number;
+    if (process.threads > 1) this.#cacheEntries[slot] = process.book.entry(page, number);
+  }
+
+  *#call(event: CallEvent): Writing {
+    const thread = this.#thread(event.thread);
+    if (!thread.isAlive) throw this.#ended(event.thread);
+    switch (event.name) {
+      case "thread":
+        return yield* this.#start(thread, event.child);
+      case "fork":
+        return yield* this.#fork(thread, event.child);
+      case "exit":
+        return yield* this.#exit(thread);
+      default:
+        return yield* this.#calls.memoryCall(thread, event);
+    }
+  }
+
+  *#start(parent: Thread, number: number): Writing {
+    const { copies } = this.#options;
+    const { process, waitedRank } = joined(parent);
+    // Pages that were one thread's own are known without an entry in the book.
+    this.#cacheKeys.fill(-1);
+    const child = this.#addThread(number, process, waitedRank);
+    yield* this.#records.room(parent, recordsOf.start);
+    for (let copy = 0; copy < copies; copy++) {
+      this.#records.sink.thread(child.task + copy, process.mm);
+      this.#records.sink.start(parent.task + copy, child.task + copy);
+    }
+  }
+
+  *#fork(parent: Thread, number: number): Writing {
+    const { copies, file, numbering } = this.#options;
+    if (copies > 1) throw cannotReplicate(file);
+    const child = this.#addThread(number, parent.process.fork(numbering.mm(this.#processes++)), 0);
+    yield* this.#calls.fork(parent, child);
+  }
+
+  *#exit(thread: Thread): Writing {
+    yield* this.#records.call(thread, "exit", []);
+    thread.isAlive = false;
+    for (let copy = 0; copy < this.#options.copies; copy++) this.#records.sink.end(thread.task + copy);
+  }
+
+  /** The recording is over for whoever still runs. */
+  *#end(): Writing {
+    for (const thread of this.#records.threads) if (thread.isAlive) yield* this.#exit(thread);
+  }
+
+  #addThread(number: number, process: Process, waitedRank: number): Thread {
+    const task = this.#options.numbering.task(number);
+    const thread = { number, task, process, waitedRank, isAlive: true };
+    this.#records.threads[number] = thread;
+    return thread;
+  }
+
+  #thread(number: number): Thread {
+    return this.#records.threads[number]!;
+  }
+
+  #ended(number: number): InputError {
+    const place = { file: this.#options.file, line: this.#reader?.counts.lines ?? 0 };
+    return new InputError(
+      place,
+      "nothing more of a thread that has exited",
+      `an event of thread ${number + 1}`,
+    );
+  }
+}
+
+export function cannotReplicate(file: string): InputError {
+  return new InputError({ file }, "threads only", "a fork: a trace that forks cannot be replicated");
+}

@@ -1,0 +1,28 @@
+import { unknownName } from "../errors.js";
+import type { Builtin } from "./builtin.js";
+import type { Workload } from "./feed.js";
+import { mprotectLoop } from "./mprotect-loop.js";
+import { munmapLoop } from "./munmap-loop.js";
+
+/** In the order of lists. */
+export const builtins: readonly Builtin[] = [munmapLoop, mprotectLoop];
+
+/**
+ * The built-in workload of this name, with these parameters, for a machine of so many CPUs.
+ * Throws: UsageError for a name, a parameter or a value that is not known.
+ */
+export function builtinWorkload(
+  name: string,
+  params: Readonly<Record<string, string>>,
+  cpus: number,
+): Workload {
+  const builtin = builtins.find((each) => each.name === name);
+  if (builtin === undefined) {
+    throw unknownName(
+      "workload",
+      name,
+      builtins.map((each) => each.name),
+    );
+  }
+  return builtin.open(params, cpus);
+}
