@@ -2,13 +2,13 @@
  * Translation: look up, fill, invalidate. What hardware does, and nothing that a kernel does.
  *
  * An access looks into the first-level arrays for 4K, 2M and 1G pages, then the second level, then walks. A hit makes the entry the most
- * recently used of the array that hit; a second-level hit also fills the first level. An entry that lacks the right that is asked for
- * is dropped at once, so that a retry walks (Intel SDM vol. 3A, 4.10.4.3, recommended for spurious faults).
+ * recently used of the array that hit; a second-level hit also fills the first level. An access that its entry does not allow
+ * faults; a fault drops all that the CPU had cached of the page, so that a retry walks (Intel SDM vol. 3A, 4.10.4.1).
  */
 import {
   drop, find, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf, touch,
 } from "./assoc";
-import { CFG_STRUCTURE_OF, config, STLB1G } from "./config";
+import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { insertHolder, isHolder } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import {
@@ -155,6 +155,24 @@ function locate(cpu: u32, vpn: u64, kind: u32, family: u32): u32 {
  * hit are in extraCycles.
  */
 export function access(cpu: u32, vpn: u64, kind: u32): u32 {
+  const fault = tryAccess(cpu, vpn, kind);
+  if (fault != 0) {
+    dropPage(cpu, vpn);
+    dropPath(cpu, vpn);
+  }
+  return fault;
+}
+
+/** What a page fault drops besides translations: the paging-structure entries that a walk for the page would use (SDM 4.10.4.1). */
+function dropPath(cpu: u32, vpn: u64): void {
+  const c = hw(cpu);
+  for (let level: u32 = 1; level < 4; level++) {
+    const slot = find(c, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), load<u32>(c, HW_PCID), 3));
+    if (slot != NO_SLOT) drop(cpu, slot);
+  }
+}
+
+function tryAccess(cpu: u32, vpn: u64, kind: u32): u32 {
   extraCycles = 0;
   extraWalkCycles = 0;
   const c = hw(cpu);
@@ -172,16 +190,12 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
   const payload = load<u64>(c + hwPayloads + (<usize>slot << 3));
   const isStore = (kind & 1) != 0;
   if ((isStore && (payload & PAY_WRITE) == 0) || (kind == KIND_FETCH && (payload & PAY_EXEC) == 0)) {
-    dropPage(cpu, vpn);
     return faultBits(kind) | FAULT_PRESENT | 0x80000000;
   }
   if (isStore && (payload & PAY_DIRTY) == 0) {
     extraCycles += price(PRICE_ASSIST);
     const refused = assistDirty(cpu, vpn, <u32>payload);
-    if (refused != 0) {
-      dropPage(cpu, vpn);
-      return refused;
-    }
+    if (refused != 0) return refused;
     setDirty(cpu, vpn);
   }
   const key = load<u64>(c + hwKeys + (<usize>slot << 3));

@@ -2,8 +2,8 @@
 
 import { type Builder, type ProgramSource, program, routine } from "../dsl/index.js";
 import { mmdrop, mmgrab_lazy_tlb } from "./fork-mm.js";
-import { exit_mmap } from "./mmap.js";
-import { current_mm, type Mm, taskSize } from "./mm_types.js";
+import { exec_mmap, exit_mmap } from "./mmap.js";
+import { current_mm, type Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { runqueue } from "./sched.js";
 import { NO_MM, task_struct } from "./task.js";
@@ -46,22 +46,16 @@ const exit_mm = routine("exit_mm", (k: Builder, mm: Mm) => {
 const mmput = routine("mmput", (k: Builder, opt: KernelOptions, mm: Mm) => {
   const users = k.addReturn("mm_users", mm.mm_users, -1);
   k.if(users.eq(0), () => {
-    exit_mmap(k, opt, mm, true);
+    exit_mmap(k, opt, mm);
     mmdrop(k, mm.id);
   });
 });
 
-/**
- * exec(2): all mappings go, the loader's come with `image`.
- *
- * Source: linux fs/exec.c, exec_mmap(). Simplified: the old address space is emptied and used again, where Linux
- * builds a new one and drops the old one; the flush that this takes is the same.
- */
+/** exec(2): all mappings go, the loader's come with `image`. Source: linux fs/exec.c, begin_new_exec(). */
 export function exec(opt: KernelOptions): ProgramSource {
   return program("exec", [], (k) => {
     const mm = current_mm(k);
     k.work("begin_new_exec");
-    exit_mmap(k, opt, mm, false);
-    k.promise(mm.root, 0, taskSize(k), "none");
+    exec_mmap(k, opt, mm);
   });
 }

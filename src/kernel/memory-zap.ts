@@ -217,7 +217,8 @@ export const tableBounds = routine(
     const next = find_vma(k, mm.id, end, "vma_next");
     const whole = 1n << BigInt(levelShift(k, PGD + 1));
     const ceiling = k.var(whole, "ceiling");
-    k.if(next.vma.exists, () => ceiling.set(next.start));
+    // A mapping that goes on behind the range begins there once the range is cut out of it.
+    k.if(next.vma.exists, () => ceiling.set(next.start.max(end)));
 
     // A neighbour in the range of a table keeps that table and all above it, so the search goes outwards.
     const floor = k.var(start, "floor");

@@ -117,19 +117,36 @@ export function image(_opt: KernelOptions): ProgramSource {
 }
 
 /**
- * Empty an address space: all pages, all tables below the root, all mappings.
+ * Empty an address space that nobody can run in any more: all pages, all tables below the root, all mappings.
  *
- * `fullmm`: nobody can run in it any more.
  * Source: linux mm/mmap.c, exit_mmap().
  */
-export const exit_mmap = routine("exit_mmap", (k: Builder, opt: KernelOptions, mm: Mm, fullmm: boolean) => {
-  const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm });
+export const exit_mmap = routine("exit_mmap", (k: Builder, opt: KernelOptions, mm: Mm) => {
+  const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm: true });
   const everything = u64.of(taskSize(k));
   k.readLocked(mm.mmap_lock, () => unmap_vmas(k, opt, tlb, u64.of(0), everything));
   k.writeLocked(mm.mmap_lock, () => {
     free_pgtables(k, opt, tlb);
     tlb_finish_mmu(k, opt, tlb);
     k.setRange("__mt_destroy", mm.id, 0, everything, 0);
+  });
+});
+
+/**
+ * The same for the address space that is running, which stays in use.
+ *
+ * Source: linux fs/exec.c, exec_mmap(). Simplified: Linux builds a new address space, loads it and empties the old
+ * one; here the old one is emptied and used again, which takes the same flush.
+ */
+export const exec_mmap = routine("exec_mmap", (k: Builder, opt: KernelOptions, mm: Mm) => {
+  k.writeLocked(mm.mmap_lock, () => {
+    const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm: false });
+    const everything = u64.of(taskSize(k));
+    unmap_vmas(k, opt, tlb, u64.of(0), everything);
+    free_pgtables(k, opt, tlb);
+    tlb_finish_mmu(k, opt, tlb);
+    k.setRange("__mt_destroy", mm.id, 0, everything, 0);
+    k.promise(mm.root, 0, everything, "none");
   });
 });
 

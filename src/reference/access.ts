@@ -17,8 +17,17 @@ export interface Hardware {
   readonly oracle: Oracle;
 }
 
-/** One access; a fault leaves the page table as it was, but for the stray D of `knl`. */
+/** One access; a fault leaves the page table as it was, but for the stray D of `knl`, and drops what the CPU had cached of the page. */
 export function access(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): AccessOutcome {
+  const outcome = tryAccess(machine, cpu, vpn, kind);
+  if (outcome !== "ok") {
+    cpu.tlb.dropPage(vpn, cpu.pcid);
+    cpu.pwc.dropPath(vpn, cpu.pcid);
+  }
+  return outcome;
+}
+
+function tryAccess(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): AccessOutcome {
   const { memory, oracle } = machine;
   // The access kinds are numbered like the fault bits that report them.
   const bits: number = kind;
@@ -30,16 +39,10 @@ export function access(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKin
     entry = fill(machine, cpu, vpn, walked, kind === FETCH);
   }
   const forbidden = (kind === STORE && !entry.write) || (kind === FETCH && !entry.exec);
-  if (forbidden) {
-    cpu.tlb.dropPage(vpn, cpu.pcid);
-    return { fault: bits | FAULT_PRESENT };
-  }
+  if (forbidden) return { fault: bits | FAULT_PRESENT };
   if (kind === STORE && !entry.dirty) {
     const refused = dirtyAssist(memory, cpu, vpn, entry);
-    if (refused !== undefined) {
-      cpu.tlb.dropPage(vpn, cpu.pcid);
-      return { fault: bits | refused };
-    }
+    if (refused !== undefined) return { fault: bits | refused };
     entry.dirty = true;
     cpu.tlb.markDirty(vpn, cpu.pcid);
   }

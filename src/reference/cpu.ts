@@ -1,4 +1,5 @@
 import type { Memory } from "./memory.js";
+import type { Oracle } from "./oracle.js";
 import { type CpuState, IDLE_TASK } from "./state.js";
 import { StoreBuffer } from "./store-buffer.js";
 import { Tlb } from "./tlb.js";
@@ -40,7 +41,7 @@ export class Cpu {
     return this.interruptContext ?? this.taskContext;
   }
 
-  state(): CpuState {
+  state(oracle: Oracle): CpuState {
     const contextState = (context: Context | undefined) =>
       context === undefined ? null : { pc: context.pc, registers: [...context.registers] };
     return {
@@ -55,7 +56,7 @@ export class Cpu {
       taskContext: contextState(this.taskContext),
       interruptContext: contextState(this.interruptContext),
       status: this.status,
-      tlb: this.tlb.state(),
+      tlb: this.tlb.state((entry) => entry.generation !== oracle.generationOf(entry.pfn)),
       pwc: this.pwc.state(),
     };
   }

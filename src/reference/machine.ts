@@ -135,7 +135,7 @@ export class ReferenceMachine implements SteppableMachine {
       cache: [...memory.cache]
         .map(([key, value]) => ({ key, value }))
         .sort((left, right) => (left.key < right.key ? -1 : 1)),
-      cpus: cpus.map((cpu) => cpu.state()),
+      cpus: cpus.map((cpu) => cpu.state(oracle)),
       oracle: oracle.state(),
     };
   }

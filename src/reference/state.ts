@@ -167,9 +167,10 @@ export interface TlbEntryState {
   readonly exec: boolean;
   /** Place in its set by last use, 0 the most recent. */
   readonly age: number;
-  /** What only the oracle knows: the root and the frame's generation at the fill, and whether the frame was free then. */
+  /** What only the oracle knows: the root and the frame's generation at the fill. */
   readonly root: number;
   readonly generation: number;
+  /** The frame was free at the fill or has been freed since: an access through this entry is stale-frame. */
   readonly free: boolean;
   /** Rights beyond the page table's, and those that a call promised away: 1 read, 2 write, 4 execute. */
   readonly stale: number;

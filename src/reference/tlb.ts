@@ -93,15 +93,16 @@ export class Tlb {
     return entry.page * spanOf(entry.size, this.#config.radixBits);
   }
 
-  state(): Record<TlbName, TlbEntryState[]> {
-    const states = TLB_NAMES.map((name) => [name, this.#arrayState(this.#arrays.get(name)!)]);
+  /** `wasFreed` says of an entry whether its frame was freed since the fill. */
+  state(wasFreed: (entry: TlbEntry) => boolean): Record<TlbName, TlbEntryState[]> {
+    const states = TLB_NAMES.map((name) => [name, this.#arrayState(this.#arrays.get(name)!, wasFreed)]);
     return Object.fromEntries(states) as Record<TlbName, TlbEntryState[]>;
   }
 
-  #arrayState(array: AssociativeArray<TlbEntry>): TlbEntryState[] {
+  #arrayState(array: AssociativeArray<TlbEntry>, wasFreed: (entry: TlbEntry) => boolean): TlbEntryState[] {
     const states = array.entries().map(({ entry, age }) => {
       const { page: _page, made: _made, broken: _broken, ...seen } = entry;
-      return { ...seen, vpn: this.firstVpn(entry), age };
+      return { ...seen, vpn: this.firstVpn(entry), free: entry.free || wasFreed(entry), age };
     });
     return states.sort(
       (left, right) =>

@@ -43,6 +43,14 @@ export class WalkCache {
     for (const array of this.#arrays.values()) array.dropWhere((entry) => entry.pcid === pcid);
   }
 
+  /** What a page fault drops: the entries that a walk for this page would use (Intel SDM vol. 3A, 4.10.4.1). */
+  dropPath(vpn: number, pcid: number): void {
+    for (const level of [1, 2, 3]) {
+      const key = this.#keyOf(vpn, level);
+      this.#arrayOf(level).dropWhere((entry) => entry.key === key && entry.pcid === pcid);
+    }
+  }
+
   dropAll(): void {
     for (const array of this.#arrays.values()) array.dropWhere(() => true);
   }

@@ -86,6 +86,14 @@ export class EventBlock {
     this.calls = [];
   }
 
+  access(thread: number, kind: AccessKind, address: number, size: number): void {
+    const row = this.length++;
+    this.kind[row] = kind;
+    this.thread[row] = thread;
+    this.address[row] = address;
+    this.size[row] = size;
+  }
+
   call(event: CallEvent): void {
     const row = this.length++;
     this.kind[row] = CALL;

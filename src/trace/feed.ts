@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { Feed, FeedSink, TraceSummary, Workload } from "../workload/feed.js";
 import { InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
-import { openTrace } from "./format.js";
+import { openTrace, recordings } from "./format.js";
 import { summarizeTrace } from "./inspect.js";
 import { Numbering } from "./numbering.js";
 import type { Unpackers } from "./open.js";
@@ -28,7 +28,7 @@ const tasksDefault = 512;
 const tasksMax = 4096;
 
 /**
- * Recordings as a workload. Each file is a process of its own; all begin at time 0.
+ * Recordings as a workload: each file (or the files of one strace -ff) by itself; all begin at time 0.
  *
  * The records do not depend on the seed: a recording has one course. Waits keep the recorded order where threads depend
  * on each other through memory calls; elsewhere threads overlap as the simulated machine lets them.
@@ -39,22 +39,26 @@ export async function openTraceWorkload(
   options: ReplayOptions = {},
 ): Promise<Workload> {
   const copies = options.replicate ?? 1;
-  for (const file of files) (await openTrace(file, options)).close();
-  const tasks = options.tasks ?? (copies === 1 ? tasksDefault : await tasksOfCopies(files, copies, options));
-  return new TraceWorkload(files, copies, Math.max(tasks, files.length * copies), options);
+  const traces = recordings(files);
+  for (const trace of traces) (await openTrace(trace, options)).close();
+  const tasks = options.tasks ?? (copies === 1 ? tasksDefault : await tasksOfCopies(traces, copies, options));
+  return new TraceWorkload(traces, copies, Math.max(tasks, traces.length * copies), options);
 }
+
+/** The files of one recording. */
+type Recording = readonly string[];
 
 /** Copies multiply the threads, so these are counted first. */
 async function tasksOfCopies(
-  files: readonly string[],
+  traces: readonly Recording[],
   copies: number,
   options: ReplayOptions,
 ): Promise<number> {
   let tasks = 0;
-  for (const file of files) {
-    const { threads, forks } = await summarizeTrace(file, options);
+  for (const trace of traces) {
+    const { file, threads, forks } = await summarizeTrace(trace, options);
     if (forks > 0) throw cannotReplicate(file);
-    tasks = Math.max(tasks, threads * files.length * copies);
+    tasks = Math.max(tasks, threads * traces.length * copies);
     const saw = `${copies} copies of ${threads} threads`;
     if (tasks > tasksMax) throw new InputError({ file }, `at most ${tasksMax} threads in one run`, saw);
   }
@@ -66,19 +70,19 @@ class TraceWorkload implements Workload {
   readonly tasks: number;
   readonly mms: number;
   readonly starters: readonly { readonly task: number; readonly mm: number }[];
-  readonly #files: readonly string[];
+  readonly #traces: readonly Recording[];
   readonly #copies: number;
   readonly #options: ReplayOptions;
 
-  constructor(files: readonly string[], copies: number, tasks: number, options: ReplayOptions) {
-    this.name = files.map((file) => basename(file)).join("+") + (copies > 1 ? ` x${copies}` : "");
+  constructor(traces: readonly Recording[], copies: number, tasks: number, options: ReplayOptions) {
+    this.name = traces.map(([file]) => basename(file!)).join("+") + (copies > 1 ? ` x${copies}` : "");
     this.tasks = tasks;
     // Every process has a task of its own, and a recording that is replicated does not fork.
-    this.mms = copies > 1 ? files.length : tasks;
-    this.starters = files.flatMap((_, mm) =>
+    this.mms = copies > 1 ? traces.length : tasks;
+    this.starters = traces.flatMap((_, mm) =>
       Array.from({ length: copies }, (__, copy) => ({ task: mm * copies + copy, mm })),
     );
-    this.#files = files;
+    this.#traces = traces;
     this.#copies = copies;
     this.#options = options;
   }
@@ -87,10 +91,11 @@ class TraceWorkload implements Workload {
     const copies = this.#copies;
     const touch = this.#options.touch ?? touchDefault;
     const pages = touch === "all" ? Number.POSITIVE_INFINITY : touch;
-    const sources = this.#files.map((file, index) => {
-      const place = { file, index, files: this.#files.length, copies };
+    const sources = this.#traces.map((trace, index) => {
+      const file = trace[0]!;
+      const place = { file, index, traces: this.#traces.length, copies };
       const numbering = new Numbering(place, this.tasks, this.mms);
-      const open = (): Promise<TraceReader> => openTrace(file, this.#options);
+      const open = (): Promise<TraceReader> => openTrace(trace, this.#options);
       return new TraceSource({ open, file, copies, touch: pages, numbering });
     });
     return new TraceFeed(sources);

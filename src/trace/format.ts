@@ -5,6 +5,7 @@ import { LineWindow } from "./lines.js";
 import { openBytes, type Unpackers } from "./open.js";
 import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
+import { MergedLines } from "./strace-merge.js";
 
 export interface TraceFormat {
   readonly name: string;
@@ -53,18 +54,63 @@ const foreign: readonly { readonly name: string; readonly fits: (line: string) =
 const sniffedLines = 200;
 
 /**
- * Open a recording, packed or not, and tell its format by its first lines.
+ * Open a recording, packed or not, and tell its format by its first lines. Several files are those of one recording:
+ * see recordings().
  *
  * Throws: InputError, with what would have been read and what was seen.
  */
-export async function openTrace(file: string, options: ReaderOptions & Unpackers = {}): Promise<TraceReader> {
+export async function openTrace(
+  recording: string | readonly string[],
+  options: ReaderOptions & Unpackers = {},
+): Promise<TraceReader> {
+  const files = typeof recording === "string" ? [recording] : recording;
+  const opened: { lines: LineWindow; format: TraceFormat }[] = [];
+  try {
+    for (const file of files) opened.push(await openLines(file, options));
+    const { lines, format } = opened[0]!;
+    if (opened.length === 1) return format.reader(lines, format.name, options);
+    const other = opened.findIndex((each) => each.format.name !== "strace");
+    if (other >= 0) {
+      const saw = opened[other]!.format.name;
+      throw new InputError({ file: files[other]! }, "strace -ff, as the name of the file says", saw);
+    }
+    const parts = files.map((file) => threadFile.exec(file)!);
+    const merged = new MergedLines(
+      parts[0]![1]!,
+      opened.map((each) => each.lines),
+      parts.map((part) => Number(part[2])),
+    );
+    return new StraceReader(merged, format.name, options);
+  } catch (error) {
+    for (const { lines } of opened) lines.close();
+    throw error;
+  }
+}
+
+/** Name of a file of strace -ff: the id of the thread behind the name given with -o. */
+const threadFile = /^(.+)\.(\d+)(?:\.(?:gz|zst|xz))?$/;
+
+/** Files put together to recordings: those of one `strace -ff` are one, every other file is one by itself. */
+export function recordings(files: readonly string[]): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const name = threadFile.exec(file)?.[1] ?? file;
+    groups.set(name, [...(groups.get(name) ?? []), file]);
+  }
+  return [...groups.values()];
+}
+
+async function openLines(
+  file: string,
+  options: ReaderOptions & Unpackers,
+): Promise<{ lines: LineWindow; format: TraceFormat }> {
   const lines = new LineWindow(await openBytes(file, options));
   try {
     if (!(await lines.more())) throw new InputError({ file }, "a recording", "an empty file");
     const first = firstLines(lines);
     const format = formats.find(({ fits }) => fits(first));
     if (format === undefined) throw unknownFormat(file, first);
-    return format.reader(lines, format.name, options);
+    return { lines, format };
   } catch (error) {
     lines.close();
     throw error;

@@ -6,10 +6,10 @@ import { Tally } from "./tally.js";
 
 /** What a recording holds, by reading all of it. Throws: InputError. */
 export async function summarizeTrace(
-  file: string,
+  recording: string | readonly string[],
   options: ReaderOptions & Unpackers = {},
 ): Promise<TraceSummary> {
-  const reader = await openTrace(file, options);
+  const reader = await openTrace(recording, options);
   const tally = new Tally();
   const block = new EventBlock();
   try {
@@ -22,10 +22,10 @@ export async function summarizeTrace(
 
 /** The events of a recording, one by one, in order. Throws: InputError. */
 export async function* traceEvents(
-  file: string,
+  recording: string | readonly string[],
   options: ReaderOptions & Unpackers = {},
 ): AsyncGenerator<TraceEvent> {
-  const reader = await openTrace(file, options);
+  const reader = await openTrace(recording, options);
   const block = new EventBlock();
   try {
     while (await reader.read(block)) for (let row = 0; row < block.length; row++) yield block.at(row);

@@ -1,3 +1,4 @@
+import { type AccessKind, FETCH, LOAD, MODIFY, STORE } from "../workload/feed.js";
 import {
   type CallEvent,
   CLONE_VFORK,
@@ -8,6 +9,14 @@ import {
   type ReaderCounts,
 } from "./event.js";
 
+/** An access that the reader has not taken: one that follows a result on the same line. */
+const access = /^(I {2}| [LSM] )([0-9a-f]{8,12}),(\d{1,5})$/;
+const kinds: Readonly<Record<string, AccessKind>> = {
+  "I  ": FETCH,
+  " L ": LOAD,
+  " S ": STORE,
+  " M ": MODIFY,
+};
 const banner = /^(==|--|\*\*)(\d+)(?::\d+(?::\w+)?)?\1/;
 const scheduler = /^\s+SCHED\[(\d+)\]:\s+(.*)$/;
 const longJump = /^SCHEDSETJMP\(line \d+\) tid \d+, jumped=\d+$/;
@@ -63,11 +72,21 @@ export class LackeyLog {
     if (text.startsWith("SYSCALL[")) return this.#systemCall(text, block);
     const said = banner.exec(text);
     if (said !== null) return this.#banner(said[2]!, text.slice(said[0].length), block);
-    if (longJump.test(text)) return undefined;
+    if (longJump.test(text) || this.#access(text, block)) return undefined;
     const result = resultMark.exec(text);
     // A message of Valgrind in the middle of a call leaves the result alone on its line.
     if (result !== null && result.index <= 1) return this.#result(this.#lastCaller, result, block);
     return anyLine;
+  }
+
+  #access(text: string, block: EventBlock): boolean {
+    const match = access.exec(text);
+    if (match === null) return false;
+    const [, letter, address, size] = match as unknown as [string, string, string, string];
+    const [from, bytes] = [Number.parseInt(address, 16), Number(size)];
+    if (from >= 2 ** 47 || bytes === 0) return false;
+    block.access(this.thread, kinds[letter]!, from, bytes);
+    return true;
   }
 
   #banner(pid: string, text: string, block: EventBlock): string | undefined {

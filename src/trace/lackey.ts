@@ -131,7 +131,7 @@ export class LackeyReader implements TraceReader {
     let problem = this.#log.line(text, block);
     if (problem === undefined && lines.isCut && this.#log.awaitsResult) problem = "the result of the call";
     if (problem === undefined) return;
-    if (!this.#lenient) throw new InputError({ file: this.file, line: lines.line }, problem, excerpt(text));
+    if (!this.#lenient) throw new InputError(lines.place, problem, excerpt(text));
     this.counts.skipped++;
   }
 }

@@ -1,4 +1,4 @@
-import { InputError } from "./errors.js";
+import { InputError, type Place } from "./errors.js";
 import type { ByteSource } from "./open.js";
 
 /** Longest line that is read, in bytes. The formats' own lines are under 1 KiB. */
@@ -6,13 +6,29 @@ export const lineMax = 64 * 1024;
 
 const newline = 10;
 
+/** Lines to be taken one by one: those in memory, from `position` up to `end`, and then more. */
+export interface Lines {
+  readonly file: string;
+  /** Lines taken so far. */
+  readonly line: number;
+  /** Where the line taken last stands. */
+  readonly place: Place;
+  readonly position: number;
+  readonly end: number;
+  /** Once all lines in memory are taken: get more. Returns false at the end. Throws: InputError. */
+  more(): Promise<boolean>;
+  /** The next line, without its end. */
+  take(): Buffer;
+  close(): void;
+}
+
 /**
  * A view of the whole lines that are in memory.
  *
  * Shape: the bytes from `position` up to `end` are lines, each ended by a newline; the reader advances `position`.
  * The last line of a file gets a newline if it has none.
  */
-export class LineWindow {
+export class LineWindow implements Lines {
   bytes: Buffer = Buffer.alloc(512 * 1024);
   position = 0;
   end = 0;
@@ -59,6 +75,10 @@ export class LineWindow {
     this.line++;
     const carriageReturn = to > from && this.bytes[to - 1] === 13;
     return this.bytes.subarray(from, carriageReturn ? to - 1 : to);
+  }
+
+  get place(): Place {
+    return { file: this.file, line: this.line };
   }
 
   /** Whether the line taken last is the last of the file and had no newline. */

@@ -1,6 +1,6 @@
 import { excerpt, InputError } from "./errors.js";
 import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
-import type { LineWindow } from "./lines.js";
+import type { Lines } from "./lines.js";
 import { actsAtItsStart, hasEffect, straceCall } from "./strace-call.js";
 import { parseStraceLine, type StraceLine } from "./strace-line.js";
 import { EffectOrder, type Entry } from "./strace-order.js";
@@ -28,7 +28,7 @@ export class StraceReader implements TraceReader {
   readonly format: string;
   readonly hasAccesses = false;
   readonly counts = new ReaderCounts();
-  readonly #lines: LineWindow;
+  readonly #lines: Lines;
   readonly #lenient: boolean;
   readonly #order: EffectOrder;
   readonly #begun = new Map<number, Begun>();
@@ -40,7 +40,7 @@ export class StraceReader implements TraceReader {
   /** A line that a message of strace has cut; its end is the next line. */
   #cutLine = "";
 
-  constructor(lines: LineWindow, format: string, options: ReaderOptions = {}) {
+  constructor(lines: Lines, format: string, options: ReaderOptions = {}) {
     this.file = lines.file;
     this.format = format;
     this.#lines = lines;
@@ -80,8 +80,7 @@ export class StraceReader implements TraceReader {
         ? "a line of strace, such as 'munmap(0x7f0000000000, 4096) = 0'"
         : this.#parsed(line);
     if (problem === undefined) return;
-    const place = { file: this.file, line: this.#lines.line };
-    if (!this.#lenient) throw new InputError(place, problem, excerpt(text));
+    if (!this.#lenient) throw new InputError(this.#lines.place, problem, excerpt(text));
     this.counts.skipped++;
   }
 

@@ -1,0 +1,58 @@
+/** Measuring by turns: whoever is compared runs alternately, so that what disturbs the machine disturbs both alike. */
+
+/** Numbers that must not depend on who computed them, by name. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** One run over the same work, as long as a contestant measured it itself. */
+export interface Pass {
+  readonly nanoseconds: number;
+  readonly counts: Counts;
+}
+
+export interface Contestant {
+  readonly name: string;
+  /** Runs the work once more, from the state that the pass before left. */
+  pass(): Pass | Promise<Pass>;
+  close?(): void;
+}
+
+/** Every pass of every contestant, in their order. */
+export type Measured = readonly (readonly Pass[])[];
+
+/** Each contestant runs once a round: forward in even rounds, backward in odd ones. */
+export async function byTurns(contestants: readonly Contestant[], rounds: number): Promise<Measured> {
+  const measured: Pass[][] = contestants.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const index = round % 2 === 0 ? turn : contestants.length - 1 - turn;
+      measured[index]!.push(await contestants[index]!.pass());
+    }
+  }
+  return measured;
+}
+
+export interface Timing {
+  /** Nanoseconds for one unit of work. */
+  readonly best: number;
+  readonly median: number;
+}
+
+/** Best and median time of a unit of work, of which every pass did `units`. */
+export function timingOf(passes: readonly Pass[], units: number): Timing {
+  const sorted = passes.map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median =
+    sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { best: sorted[0]!, median };
+}
+
+/** The first difference between what two contestants counted, pass by pass, as a sentence; undefined when there is none. */
+export function differenceOf(names: readonly [string, string], a: readonly Pass[], b: readonly Pass[]): string | undefined {
+  for (const [round, { counts }] of a.entries()) {
+    for (const [name, value] of Object.entries(counts)) {
+      const other = b[round]?.counts[name];
+      if (other !== value) return `in pass ${round} ${names[0]} counts ${value} ${name}, ${names[1]} ${other}`;
+    }
+  }
+  return undefined;
+}
