@@ -125,7 +125,7 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
   if (isLeaf) addMapped(pfnOf(value), 1);
   if (!config(CFG_ORACLE)) return;
   const root = load<u32>(meta, TM_ROOT);
-  const index = <u64>((address >> 3) & <usize>radixMask);
+  const index = <u64>(((address - tablePages) >> 3) & <usize>radixMask);
   const vpn = load<u64>(meta, TM_BASE) + (index << <u64>(radixBits * level));
   if (isLeaf) closeCopy(root, vpn, pfnOf(value), site);
   const now = isLeaf ? value : 0;

@@ -83,9 +83,11 @@ export function quick(cpu: u32, c: usize, k: usize, s: usize, vpn: u64, kind: u3
   const d = descriptor(config(CFG_STRUCTURE_OF + (isFetch ? 3 : 0)));
   const ways = load<u32>(d, 8);
   const first = firstSlot(d, <u32>vpn);
+  const d2 = descriptor(config(CFG_STRUCTURE_OF + 6));
+  const ways2 = load<u32>(d2, 8);
   const tick = load<u32>(k, CK_TICK);
   quickWasWalk = false;
-  if (ways > 32) return NOT_QUICK;
+  if (((ways | ways2 | load<u32>(descriptor(PWC_PDE), 8)) & 3) != 0 || (ways | ways2) > 32) return NOT_QUICK;
   let mask = matches(c + hwKeys + (<usize>first << 3), ways, key);
   if (mask != 0) {
     const slot = first + <u32>ctz(mask);
@@ -96,8 +98,6 @@ export function quick(cpu: u32, c: usize, k: usize, s: usize, vpn: u64, kind: u3
     bump(s, TLB_L1_HITS, 1);
     return 0;
   }
-  const d2 = descriptor(config(CFG_STRUCTURE_OF + 6));
-  const ways2 = load<u32>(d2, 8);
   const first2 = firstSlot(d2, <u32>vpn);
   mask = matches(c + hwKeys + (<usize>first2 << 3), ways2, key);
   const victim = first + oldest(k + ckStamps + (<usize>first << 2), ways);

@@ -277,7 +277,7 @@ function runFree(cpu: u32, r: usize, pc: u32): u32 {
     } else if (op == isa.OP_CPU) {
       store<u64>(r + (<usize>dst << 3), cpu);
     } else if (op == isa.OP_TASK) {
-      store<u64>(r + (<usize>dst << 3), <u64>(load<u32>(hw(cpu), HW_TASK) - 1));
+      store<u64>(r + (<usize>dst << 3), <u64>(<u32>(load<u32>(hw(cpu), HW_TASK) - 1)));
     } else if (op == isa.OP_PROMISE) {
       promise(<u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
     } else if (op == isa.OP_WINDOW) {

@@ -74,6 +74,8 @@ export class FakeEngine implements FeedSink {
   #calls = 0;
   readonly counts = { access: 0, compute: 0, call: 0, waitCalls: 0, waitTask: 0, start: 0 };
   readonly entries = new Map<string, number>();
+  /** Called for every access appended. */
+  onAccess: (task: number, address: number, kind: number) => void = () => {};
   /** Sum over all records: two passes over the same work have the same. */
   digest = 0;
 
@@ -166,6 +168,7 @@ export class FakeEngine implements FeedSink {
 
   access(id: number, address: number, kind: number): void {
     if (!(address >= 0 && address < 2 ** 47)) throw new Error(`address ${address}`);
+    this.onAccess(id, address, kind);
     const version = this.#appended.version(id, Math.floor(address / 4096));
     this.#append(id, { is: "access", address, kind, version }, address + kind);
   }

@@ -7,7 +7,7 @@
  */
 import fc from "fast-check";
 import type { MicroOp, OpName } from "../src/dsl/program.js";
-import { FRAME_SLOT, TABLE_SLOT, type World } from "./generate-world.js";
+import { FRAME_SLOT, TABLE_SLOT, type UpperTable, type World } from "./generate-world.js";
 import { at, op } from "./tiny-program.js";
 
 /** Ops one behind the other. The `imm` of a jump counts from the jump itself. */
@@ -115,13 +115,13 @@ function storesInARow(world: World): fc.Arbitrary<Fragment> {
 
 /** A leaf entry with bits and frame at random; now and then nothing at all. */
 function leafWord(world: World) {
-  const bits = fc.array(fc.constantFrom(1n, 2n, 6n, 1n << 5n, 1n << 6n, 1n << 8n, 1n << 9n, 1n << 63n), {
-    maxLength: 4,
-  });
+  const global = world.plainPages ? 2n : 1n << 8n;
+  const one = fc.constantFrom(2n, 2n, 1n << 5n, 1n << 6n, global, 1n << 9n, 1n << 63n);
+  const bits = fc.array(one, { maxLength: 4 });
   const user = fc.constantFrom(5n, 5n, 5n, 5n, 1n);
   const present = fc
     .tuple(bits, user, fc.integer({ min: 1, max: world.config.frames - 1 }))
-    .map(([set, base, pfn]) => set.reduce((word, one) => word | one, base | (BigInt(pfn) << 12n)));
+    .map(([set, base, pfn]) => set.reduce((word, bit) => word | bit, base | (BigInt(pfn) << 12n)));
   return fc.oneof({ weight: 3, arbitrary: present }, { weight: 1, arbitrary: fc.constant(0n) });
 }
 
@@ -150,9 +150,11 @@ function onLeaves(world: World) {
 
 /** Unhooks a page table, hooks the one in the table slot, or puts a large page there. */
 function onUpperLevels(world: World) {
-  const place = fc.tuple(fc.constantFrom(...world.upperTables), fc.nat({ max: world.entries - 1 }));
+  // The lower the level, the more often: there is less to lose below it.
+  const tables = world.upperTables.flatMap((upper) => new Array<UpperTable>(4 - upper.level).fill(upper));
+  const place = fc.tuple(fc.constantFrom(...tables), fc.nat({ max: world.entries - 1 }));
   const entry = { a: I, b: J };
-  return fc.tuple(place, leafWord(world), fc.nat({ max: 3 })).map(([[upper, index], word, how]): Fragment => {
+  return fc.tuple(place, leafWord(world), fc.nat({ max: 4 })).map(([[upper, index], word, how]): Fragment => {
     const go = [li(I, upper.table), li(J, index)];
     const home = upper.children[index];
     if (how === 0) return [...go, li(PTE, 0), op("PTE_XCHG", { ...entry, dst: OLD_PTE, c: PTE })];
@@ -163,7 +165,7 @@ function onUpperLevels(world: World) {
       const hook = [...go, ...link, op("PTE_ST", { ...entry, c: PTE })];
       return [op("LD", { dst: TABLE, imm: TABLE_SLOT }), ...unlessZero(TABLE, hook)];
     }
-    if (upper.level > 2) return [...go, op("PTE_LD", { ...entry, dst: OLD_PTE })];
+    if (upper.level > 2 || world.plainPages) return [...go, op("PTE_LD", { ...entry, dst: OLD_PTE })];
     return [...go, li(PTE, word | 0x80n), op("PTE_XCHG", { ...entry, dst: OLD_PTE, c: PTE })];
   });
 }

@@ -14,6 +14,8 @@ export interface UpperTable {
 
 export interface World {
   readonly config: MachineConfig;
+  /** No page is large or global: what an engine may take for the common case. */
+  readonly plainPages: boolean;
   readonly layout: StateLayout;
   /** Entries of a table. */
   readonly entries: number;
@@ -58,32 +60,33 @@ const config: fc.Arbitrary<MachineConfig> = fc
     model: fc.constantFrom("sc", "tso", "weak"),
     storeBuffer: fc.constantFrom(1, 2, 4, 8),
     assist: fc.constantFrom("strict", "legacy", "knl"),
+    shape: fc.constantFrom("narrow", "wide", "one array"),
     sets: fc.integer({ min: 1, max: 3 }),
     ways: fc.integer({ min: 1, max: 2 }),
-    oneArray: fc.boolean(),
   })
-  .map(({ sets, ways, oneArray, ...rest }) => {
-    const geometry = {
-      ...SMALL_CONFIG.geometry,
-      l1d4k: { sets, ways },
-      stlb4k: { sets: 4 - sets, ways: ways + 1 },
-    };
+  .map(({ shape, sets, ways, ...rest }) => {
+    const narrow = { l1d4k: { sets, ways }, stlb4k: { sets: 4 - sets, ways: ways + 1 } };
+    // Ways by the four, which an engine may compare at once.
+    const four = { sets: 1, ways: 4 };
+    const wide = { l1d4k: four, l1i4k: four, stlb4k: { sets: ways, ways: 4 } };
     const serves = { ...SMALL_CONFIG.serves, data: ["l1d4k", "l1d4k", "l1d4k"] } as const;
     return {
       ...SMALL_CONFIG,
       ...rest,
-      geometry,
-      serves: oneArray ? serves : SMALL_CONFIG.serves,
+      geometry: { ...SMALL_CONFIG.geometry, ...(shape === "wide" ? wide : narrow) },
+      pwc: shape === "wide" ? { ...SMALL_CONFIG.pwc, pde: four } : SMALL_CONFIG.pwc,
+      serves: shape === "one array" ? serves : SMALL_CONFIG.serves,
       frames: 10,
       tables: 14,
     };
   });
 
-export const world: fc.Arbitrary<World> = config.map((chosen) => {
+export const world: fc.Arbitrary<World> = fc.tuple(config, fc.boolean()).map(([chosen, plainPages]) => {
   const entries = 2 ** chosen.radixBits;
   const spaces = Array.from({ length: SPACES }, (_, space) => space * TABLES_PER_SPACE);
   return {
     config: chosen,
+    plainPages,
     layout: layoutFor(chosen.cpus),
     entries,
     pages: 2 * entries + 2,

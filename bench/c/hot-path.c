@@ -45,7 +45,7 @@ enum { SIZE_4K = 0, SIZE_TABLE = 3, PCID = 1 };
 #define PTE_D (1ull << 6)
 #define PTE_NX (1ull << 63)
 #define PFN(pte) ((u32)(((pte) >> 12) & 0xffffffff))
-enum { TABLE_BITS = 9, TABLE_ENTRIES = 512, ROOT = 1, KIND_MODIFY = 3, KIND_FETCH = 2 };
+enum { TABLE_BITS = 9, TABLE_ENTRIES = 512, ROOT = 1 };
 
 INLINE u64 key_of(u64 page, u64 size) { return page << 15 | (u64)PCID << 3 | size << 1 | 1; }
 
@@ -88,6 +88,42 @@ INLINE u32 matches(const u64 *keys, int ways, u64 key) {
   return found;
 }
 
+/* One bit for every way whose payload has all of `need`. */
+INLINE u32 grants(const u64 *payloads, int ways, u64 need) {
+  u32 granted = 0;
+  int way = 0;
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+  for (; way + 4 <= ways; way += 4) {
+    const __m256i payload = _mm256_loadu_si256((const __m256i *)(payloads + way));
+    const __m256i wanted = _mm256_set1_epi64x((long long)need);
+    granted |= (u32)_mm256_cmpeq_epi64_mask(_mm256_and_si256(payload, wanted), wanted) << way;
+  }
+#elif defined(__AVX2__)
+  for (; way + 4 <= ways; way += 4) {
+    const __m256i payload = _mm256_loadu_si256((const __m256i *)(payloads + way));
+    const __m256i wanted = _mm256_set1_epi64x((long long)need);
+    const __m256i equal = _mm256_cmpeq_epi64(_mm256_and_si256(payload, wanted), wanted);
+    granted |= (u32)_mm256_movemask_pd(_mm256_castsi256_pd(equal)) << way;
+  }
+#endif
+  for (; way < ways; way++) granted |= (u32)((payloads[way] & need) == need) << way;
+  return granted;
+}
+
+/* Writes one way of a set of keys or payloads: in whole vectors, as a vector load would wait for a narrower store before it. */
+INLINE void put(u64 *set, int ways, u32 way, u64 value) {
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+  if (ways % 4 == 0) {
+    for (int first = 0; first < ways; first += 4) {
+      __m256i *at = (__m256i *)(set + first);
+      _mm256_storeu_si256(at, _mm256_mask_set1_epi64(_mm256_loadu_si256(at), (__mmask8)(1u << way >> first), (long long)value));
+    }
+    return;
+  }
+#endif
+  set[way] = value;
+}
+
 INLINE u32 victim(const u32 *stamps, int ways) {
   u32 least = stamps[0];
   for (int way = 1; way < ways; way++) least = stamps[way] < least ? stamps[way] : least;
@@ -116,8 +152,14 @@ INLINE u32 victim(const u32 *stamps, int ways) {
   } while (0)
 
 static struct counts {
-  u64 accesses, l1_hits, stlb_hits, walks, walk_reads, walk_cycles, assists, faults, clock;
+  u64 accesses, l1_hits, stlb_hits, walks, walk_reads, walk_cycles, assists, clock;
 } total;
+
+/* There is no kernel to go to. */
+__attribute__((noreturn, cold)) NOINLINE void fault(u64 vpn) {
+  fprintf(stderr, "a fault at page %llu\n", (unsigned long long)vpn);
+  exit(2);
+}
 
 static u64 (*tables)[TABLE_ENTRIES];
 /* What a walker's cache holds, and who wrote which line last: nobody, as no kernel runs here. See assembly/lines.ts. */
@@ -151,7 +193,7 @@ INLINE u32 deepest_table(u64 vpn, int *level) {
   return ROOT;
 }
 
-/* The payload of a page, or 0 when the walk ends in a fault. */
+/* The payload of a page. */
 INLINE u64 walk(u64 vpn, int is_store) {
   int level;
   u32 table = deepest_table(vpn, &level);
@@ -162,11 +204,7 @@ INLINE u64 walk(u64 vpn, int is_store) {
     const u64 pte = *at;
     cycles += line_cost(table, index_at(vpn, level));
     total.walk_reads++;
-    if ((pte & (PTE_P | PTE_U)) != (PTE_P | PTE_U) || (level == 0 && is_store && (pte & PTE_W) == 0)) {
-      total.walk_cycles += cycles;
-      total.clock += cycles;
-      return 0;
-    }
+    if ((pte & (PTE_P | PTE_U)) != (PTE_P | PTE_U) || (level == 0 && is_store && (pte & PTE_W) == 0)) fault(vpn);
     if (level == 0) {
       if ((pte & PTE_A) == 0) {
         *at = pte | PTE_A;
@@ -195,13 +233,13 @@ NOINLINE u64 beyond_l1(u64 vpn, u64 key, int is_store) {
     return stlb[stlb_set].payloads[way];
   });
   const u64 payload = walk(vpn, is_store);
-  if (payload != 0) INSERT(stlb, STLB_SETS, STLB_WAYS, vpn, key, payload);
+  INSERT(stlb, STLB_SETS, STLB_WAYS, vpn, key, payload);
   return payload;
 }
 
-/* A store through an entry that is not dirty: walks again to set A and D, and marks both copies. Returns 0 when it may not write. */
-NOINLINE int make_dirty(u64 vpn, u64 key, u64 *payload) {
-  if ((*payload & PAY_WRITE) == 0) return 0;
+/* A store through an entry that is not dirty: walks again to set A and D, and marks both copies. */
+NOINLINE void make_dirty(u64 vpn, u64 key, u64 *payload) {
+  if ((*payload & PAY_WRITE) == 0) fault(vpn);
   total.assists++;
   total.clock += PRICE_ASSIST;
   u32 table = ROOT;
@@ -211,7 +249,11 @@ NOINLINE int make_dirty(u64 vpn, u64 key, u64 *payload) {
   const u32 set = (u32)(vpn % STLB_SETS);
   const u32 found = matches(stlb[set].keys, STLB_WAYS, key);
   if (found) stlb[set].payloads[__builtin_ctz(found)] |= PAY_DIRTY;
-  return 1;
+}
+
+__attribute__((noreturn, cold)) NOINLINE void bad_record(u64 i) {
+  fprintf(stderr, "record %llu is no load or store\n", (unsigned long long)i);
+  exit(2);
 }
 
 NOINLINE void run(const u64 *records, u64 n) {
@@ -220,37 +262,35 @@ NOINLINE void run(const u64 *records, u64 n) {
   u64 clock = 0;
   for (u64 i = 0; i < n; i++) {
     const u64 record = records[i];
-    const u32 kind = (u32)record & 15;
-    if (kind > KIND_MODIFY || kind == KIND_FETCH) {
-      fprintf(stderr, "record %llu is no data access\n", (unsigned long long)i);
-      exit(2);
-    }
+    if ((record & 14) != 0) bad_record(i);
     const u64 vpn = record >> 12;
     const u64 key = key_of(vpn, SIZE_4K);
+    const u64 need = (0 - (record & 1)) & (PAY_WRITE | PAY_DIRTY);
     const u32 set = (u32)(vpn % L1_SETS);
     const u32 found = matches(l1[set].keys, L1_WAYS, key);
+    const u32 allowed = found & grants(l1[set].payloads, L1_WAYS, need);
     u32 way;
-    if (__builtin_expect(found != 0, 1)) {
-      way = (u32)__builtin_ctz(found);
+    /* One branch for both questions: is it there, and may a store go ahead? Stores are not predictable. */
+    if (__builtin_expect(allowed != 0, 1)) {
+      way = (u32)__builtin_ctz(allowed);
       hits++;
     } else {
-      const u64 payload = beyond_l1(vpn, key, kind & 1);
-      clock += PRICE_ACCESS;
-      if (payload == 0) {
-        total.faults++;
-        continue;
+      if (found != 0) {
+        way = (u32)__builtin_ctz(found);
+        hits++;
+      } else {
+        const u64 payload = beyond_l1(vpn, key, record & 1);
+        way = victim(l1[set].stamps, L1_WAYS);
+        put(l1[set].keys, L1_WAYS, way, key);
+        put(l1[set].payloads, L1_WAYS, way, payload);
+        if ((need & ~payload) == 0) goto next;
       }
-      clock -= PRICE_ACCESS;
-      way = victim(l1[set].stamps, L1_WAYS);
-      l1[set].keys[way] = key;
-      l1[set].payloads[way] = payload;
+      make_dirty(vpn, key, &l1[set].payloads[way]);
     }
+next:
     tick += TICK;
     l1[set].stamps[way] = tick | way;
     clock += PRICE_ACCESS;
-    if ((kind & 1) != 0 && (l1[set].payloads[way] & (PAY_WRITE | PAY_DIRTY)) != (PAY_WRITE | PAY_DIRTY)) {
-      if (!make_dirty(vpn, key, &l1[set].payloads[way])) total.faults++;
-    }
   }
   l1_tick = tick;
   total.accesses += n;
@@ -333,8 +373,8 @@ int main(int argc, char **argv) {
     run(records, n);
     clock_gettime(CLOCK_MONOTONIC, &end);
     const long long ns = (end.tv_sec - start.tv_sec) * 1000000000ll + (end.tv_nsec - start.tv_nsec);
-    const u64 counts[] = {total.accesses,   total.l1_hits, total.stlb_hits, total.walks, total.walk_reads,
-                          total.walk_cycles, total.assists, total.faults,    total.clock};
+    const u64 counts[] = {total.accesses,    total.l1_hits, total.stlb_hits, total.walks, total.walk_reads,
+                          total.walk_cycles, total.assists, total.clock};
     printf("%lld", ns);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) printf(" %llu", (unsigned long long)counts[i]);
     printf("\n");

@@ -3,11 +3,11 @@ import { type Geometry, type MachinePreset, quantity } from "./preset.js";
 import { assumed, from } from "./sources.js";
 
 /*
- * Nobody published what an IPI costs on this machine. The fixed 707.5 ns and 67.5 ns per further target of the only
- * bare-metal measurement [A19R2, Haswell] are taken for targets in the same core complex; a farther target pays what
- * a cache line pays more, once for the interrupt and then for each line of the protocol. skylake-sp.ts has the
- * arithmetic. Lines in the complex are faster here (23 against 48 ns, six of them) and INVLPG is cheaper (25 against
- * 79 ns), so that irqEntry and delivery take the rest.
+ * Nobody published what an IPI costs on this machine. The 707.5 ns for the first and 67.5 ns for each target of the
+ * only bare-metal measurement [A19R2, Haswell] are taken for targets in the same core complex; a farther target pays
+ * what a cache line pays more, once for the interrupt and then for each line of the protocol. skylake-sp.ts has the
+ * arithmetic. Lines within the complex are faster here (23 against 48 ns, six of them) and INVLPG is cheaper (25
+ * against 79 ns), so that delivery and entry make up the rest.
  */
 const unmeasured = assumed(
   "as fitted on Haswell [A19R2 baseline], the parts measured on this machine taken out; never measured here",

@@ -39,8 +39,7 @@ export async function openTraceWorkload(
   options: ReplayOptions = {},
 ): Promise<Workload> {
   const copies = options.replicate ?? 1;
-  const traces = recordings(files);
-  for (const trace of traces) (await openTrace(trace, options)).close();
+  const traces = await recordings(files, options);
   const tasks = options.tasks ?? (copies === 1 ? tasksDefault : await tasksOfCopies(traces, copies, options));
   return new TraceWorkload(traces, copies, Math.max(tasks, traces.length * copies), options);
 }

@@ -18,9 +18,10 @@ export interface TraceFormat {
 
 const lackeyAccess = /^(?:I {2}| [LSM] )[0-9a-f]{8,12},\d+$/;
 const valgrindLine = /^(?:==\d+== |--\d+-- {3}SCHED\[|SYSCALL\[\d+,\d+\]\()/;
+/** The first line decides, and the reader says where the file stops being one. */
 const isLackey = (lines: readonly string[]): boolean =>
   lines.some((line) => lackeyAccess.test(line)) &&
-  lines.every((line) => lackeyAccess.test(line) || valgrindLine.test(line));
+  (lackeyAccess.test(lines[0]!) || valgrindLine.test(lines[0]!));
 
 /** Formats that are read, in the order in which they are tried. */
 export const formats: readonly TraceFormat[] = [
@@ -33,7 +34,7 @@ export const formats: readonly TraceFormat[] = [
   {
     name: "strace",
     about: "strace -f -e trace=%memory,process (system calls only; the pages touched are assumed)",
-    fits: (lines) => lines.some(isStraceCall),
+    fits: (lines) => parseStraceLine(lines[0] ?? "") !== undefined && lines.some(isStraceCall),
     reader: (lines, name, options) => new StraceReader(lines, name, options),
   },
 ];
@@ -53,9 +54,15 @@ const foreign: readonly { readonly name: string; readonly fits: (line: string) =
 /** Lines looked at to tell a format: banners are shorter than that. */
 const sniffedLines = 200;
 
+interface Opened {
+  readonly lines: LineWindow;
+  readonly format: TraceFormat;
+  /** The first lines, without empty ones. */
+  readonly first: readonly string[];
+}
+
 /**
- * Open a recording, packed or not, and tell its format by its first lines. Several files are those of one recording:
- * see recordings().
+ * Open a recording, packed or not, and tell its format by its first lines. Several files are those of one strace -ff.
  *
  * Throws: InputError, with what would have been read and what was seen.
  */
@@ -64,16 +71,11 @@ export async function openTrace(
   options: ReaderOptions & Unpackers = {},
 ): Promise<TraceReader> {
   const files = typeof recording === "string" ? [recording] : recording;
-  const opened: { lines: LineWindow; format: TraceFormat }[] = [];
+  const opened: Opened[] = [];
   try {
     for (const file of files) opened.push(await openLines(file, options));
     const { lines, format } = opened[0]!;
     if (opened.length === 1) return format.reader(lines, format.name, options);
-    const other = opened.findIndex((each) => each.format.name !== "strace");
-    if (other >= 0) {
-      const saw = opened[other]!.format.name;
-      throw new InputError({ file: files[other]! }, "strace -ff, as the name of the file says", saw);
-    }
     const parts = files.map((file) => threadFile.exec(file)!);
     const merged = new MergedLines(
       parts[0]![1]!,
@@ -90,27 +92,34 @@ export async function openTrace(
 /** Name of a file of strace -ff: the id of the thread behind the name given with -o. */
 const threadFile = /^(.+)\.(\d+)(?:\.(?:gz|zst|xz))?$/;
 
-/** Files put together to recordings: those of one `strace -ff` are one, every other file is one by itself. */
-export function recordings(files: readonly string[]): readonly (readonly string[])[] {
+/**
+ * Files put together to recordings: those of one strace -ff are one, every other file is one by itself.
+ *
+ * Throws: InputError for a file that cannot be opened or whose format is not known.
+ */
+export async function recordings(
+  files: readonly string[],
+  options: ReaderOptions & Unpackers = {},
+): Promise<readonly (readonly string[])[]> {
   const groups = new Map<string, string[]>();
   for (const file of files) {
-    const name = threadFile.exec(file)?.[1] ?? file;
+    const { lines, format, first } = await openLines(file, options);
+    lines.close();
+    const isOfThread = format.name === "strace" && first.every((line) => !/^(?:\[pid|\d+ )/.test(line));
+    const name = (isOfThread ? threadFile.exec(file)?.[1] : undefined) ?? file;
     groups.set(name, [...(groups.get(name) ?? []), file]);
   }
   return [...groups.values()];
 }
 
-async function openLines(
-  file: string,
-  options: ReaderOptions & Unpackers,
-): Promise<{ lines: LineWindow; format: TraceFormat }> {
+async function openLines(file: string, options: ReaderOptions & Unpackers): Promise<Opened> {
   const lines = new LineWindow(await openBytes(file, options));
   try {
     if (!(await lines.more())) throw new InputError({ file }, "a recording", "an empty file");
     const first = firstLines(lines);
     const format = formats.find(({ fits }) => fits(first));
     if (format === undefined) throw unknownFormat(file, first);
-    return { lines, format };
+    return { lines, format, first };
   } catch (error) {
     lines.close();
     throw error;
@@ -130,6 +139,16 @@ function firstLines(lines: LineWindow): string[] {
 function unknownFormat(file: string, lines: readonly string[]): InputError {
   const known = `a recording in one of the formats ${formats.map(({ name }) => name).join(", ")}`;
   const kind = foreign.find(({ fits }) => lines.some(fits))?.name;
-  const saw = kind === undefined ? excerpt(lines[0] ?? "") : `${kind}, which is not read`;
-  return new InputError({ file, line: 1 }, known, saw);
+  if (kind !== undefined) return new InputError({ file }, known, `${kind}, which is not read`);
+  const first = lines[0] ?? "";
+  const bytes = [...Buffer.from(first.slice(0, 8), "latin1")].map((byte) =>
+    byte.toString(16).padStart(2, "0"),
+  );
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells binary data from text.
+  const isBinary = /[\0-\x08\x0e-\x1f]/.test(first.slice(0, 80));
+  return new InputError(
+    { file, line: 1 },
+    known,
+    isBinary ? `binary data beginning ${bytes.join(" ")}` : excerpt(first),
+  );
 }

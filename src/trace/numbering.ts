@@ -11,8 +11,8 @@ export interface TracePlace {
 /**
  * Task and mm ids of one recording's threads and processes.
  *
- * Recordings and copies are interleaved, so that the ids, and with them the CPUs, depend on nothing but the recordings: not on
- * which one is read ahead of which.
+ * Recordings and copies are interleaved, so that the ids, and with them the CPUs, depend on nothing but the recordings:
+ * not on which one is read ahead of which.
  */
 export class Numbering {
   readonly #place: TracePlace;

@@ -18,6 +18,9 @@ const advices: Symbols = {
   ...{ MADV_DONTNEED_LOCKED: 4, MADV_COLLAPSE: 25 },
 };
 
+/** (unsigned int)-1, the descriptor of a mapping without a file. */
+const noFile = 0xffff_ffff;
+
 /** Calls that make a thread or a process. */
 const creations: ReadonlySet<string> = new Set(["clone", "clone3", "fork", "vfork"]);
 /** Calls that take something away: they take effect between their two halves, so others may already build on it. */
@@ -72,8 +75,9 @@ function mapping(
   const prot = symbols(parts[2], protections);
   const flags = symbols(parts[3], mapFlags);
   // With -y the descriptor carries a path, which may hold commas: the offset is counted from the end.
-  const descriptor = Number.parseInt(parts[4] ?? "", 10);
-  const fd = (flags & MAP_ANONYMOUS) !== 0 || parts[4]?.startsWith("0xffffffff") ? -1 : descriptor;
+  const descriptor = Number(/^(?:0x[0-9a-f]+|-?\d+)/.exec(parts[4] ?? "")?.[0] ?? Number.NaN);
+  const isAnonymous = (flags & MAP_ANONYMOUS) !== 0 || descriptor === noFile;
+  const fd = isAnonymous ? -1 : descriptor;
   const unit = name === "mmap2" ? 4096 : 1;
   const offset = number(parts.at(-1)) * unit;
   if (parts.length < 6 || Number.isNaN(prot + flags + fd + offset)) return undefined;

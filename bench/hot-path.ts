@@ -1,0 +1,43 @@
+/** The hot path: user accesses through TLBs, walks, A and D bits, rights and the clock, beside the same model in C. */
+import type { MachineNumbers } from "../src/machine/preset.js";
+import { HotWorld } from "./hot-world.js";
+import { byTurns, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
+import { makeStream, type StreamKind } from "./streams.js";
+import { type CompiledTwin, Twin } from "./twin.js";
+
+export interface HotPathRow {
+  readonly stream: string;
+  readonly engine: Timing;
+  /** Absent where there is no C compiler. */
+  readonly c?: Timing;
+  /** What the last pass counted. */
+  readonly counts: Counts;
+  /** Where engine and C disagree, as a sentence. */
+  readonly difference?: string;
+}
+
+/** Measures one stream. The first pass, in which all pages get their A and D bits, is not timed, but compared. */
+export async function measureHotPath(
+  kind: StreamKind,
+  machine: MachineNumbers,
+  { accesses, rounds }: { readonly accesses: number; readonly rounds: number },
+  compiled: CompiledTwin | undefined,
+): Promise<HotPathRow> {
+  const stream = makeStream(kind, accesses);
+  const engine = new HotWorld(stream, machine, { name: "the engine", build: "release", oracle: true });
+  const twin = compiled === undefined ? undefined : new Twin(compiled, stream);
+  try {
+    const contestants = twin === undefined ? [engine] : [engine, twin];
+    const [enginePasses, twinPasses] = await byTurns(contestants, rounds + 1);
+    const difference = twinPasses && differenceOf([engine.name, "C"], enginePasses!, twinPasses);
+    return {
+      stream: kind.name,
+      engine: timingOf(enginePasses!.slice(1), accesses),
+      ...(twinPasses && { c: timingOf(twinPasses.slice(1), accesses) }),
+      counts: enginePasses!.at(-1)!.counts,
+      ...(difference !== undefined && { difference }),
+    };
+  } finally {
+    twin?.close();
+  }
+}
