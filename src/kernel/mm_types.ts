@@ -11,29 +11,34 @@ import {
   u64,
   type U64,
 } from "../dsl/index.js";
+import { padding } from "./padding.js";
 import { task_struct } from "./task.js";
 
 /**
  * Source: linux include/linux/mm_types.h, struct mm_struct, and arch/x86/include/asm/mmu.h, mm_context_t.
  *
- * Left out, because nothing here reads them: map_count, the counters of resident and locked pages.
+ * The locks, the context and the mask have cache lines of their own. Left out, because nothing here reads them:
+ * map_count, the counters of resident and locked pages.
  */
 export const mm_struct = record("mm", {
   /** Tasks that run in it. Whoever declares a task that exists at the start, or a new thread, adds 1. */
   mm_users: u64,
   /** 1 for all users together, and 1 for each CPU that borrows it while idle. */
   mm_count: u64,
-  mmap_lock: rwlock("mmap_lock"),
-  /** Guards the upper levels of the page table; tables below have locks of their own. */
-  page_table_lock: spinlock("page_table_lock"),
   /** Table number of the root; 0 before the first use. */
   pgd: u64,
+  /** Guards the upper levels of the page table; tables below have locks of their own. */
+  page_table_lock: spinlock("page_table_lock"),
+  padBeforeMmapLock: padding(4),
+  mmap_lock: rwlock("mmap_lock"),
   /** Gathers that are open: page tables may be stricter than TLBs. */
   tlb_flush_pending: u64,
+  padBeforeContext: padding(6),
   /** Never given out twice, unlike mm ids. */
   ctx_id: u64,
   /** Counts the changes that TLBs have to follow. */
   tlb_gen: u64,
+  padBeforeMask: padding(6),
   mm_cpumask: cpumask,
 });
 

@@ -15,6 +15,7 @@ import {
   type Var,
 } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
+import { padding } from "./padding.js";
 import { pte_t, table_entry } from "./pte.js";
 
 /** struct ptdesc: a page that is a page table. Source: linux include/linux/mm_types.h. */
@@ -22,6 +23,7 @@ export const ptdesc = record("table", {
   ptl: spinlock("ptl"),
   /** The next table that the same gather will free, 0 at the end. */
   gatherNext: u64,
+  padBehind: padding(6),
 });
 
 /** Levels of the page table, named after their entries. Linux's p4d is folded into the pgd. */

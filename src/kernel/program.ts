@@ -22,8 +22,8 @@ import { zero_page_pfn } from "./zero_page.js";
 
 /** All shared state of these programs, in the order of its words. */
 export const kernelRecords: readonly AnyRecord[] = [
-  mmContextIds,
   zero_page_pfn,
+  mmContextIds,
   i_pages,
   mm_struct,
   cpu_tlbstate,

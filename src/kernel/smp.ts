@@ -1,20 +1,27 @@
 /** Function calls on other CPUs by interrupt. The only function here is the TLB flush. */
 
-import { type Bool, type Builder, cpuArray, type CpuMask, cpumask, type Expr, record, routine, u64, type U64, type Var } from "../dsl/index.js";
+import { type Bool, type Builder, cpuArray, type CpuMask, cpumask, type Expr, type Field, record, routine, u64, type U64, type Var } from "../dsl/index.js";
 
 /** `csd` of a call that is under way; the CPU that was called clears it. */
 const CSD_FLAG_LOCK = 1;
 
 /**
- * Per CPU: one call descriptor for every other CPU, and the sets of CPUs of the call that it is making.
+ * Per CPU: the sets of CPUs of the call that it is making, and a descriptor for the call that each other CPU makes to it.
  *
+ * The descriptors are with the CPU that is called, as in Linux: two answers do not fight over one cache line.
  * Source: linux kernel/smp.c, struct call_function_data.
  */
 export const call_function_data = record("cpu", {
-  csd: cpuArray(u64),
   cfd_cpumask: cpumask,
   cfd_cpumask_ipi: cpumask,
+  /** By the CPU that calls. */
+  csd: cpuArray(u64),
 });
+
+/** The descriptor of this CPU's calls to `target`. Source: linux kernel/smp.c, per_cpu_ptr(cfd->csd, cpu). */
+function csdTo(k: Builder, target: Expr<U64>): Field<U64> {
+  return call_function_data.at(target).csd.at(k.cpu());
+}
 
 /**
  * Ask the CPUs of a mask, other than this one, for which `cond_func` holds; `targets` counts them.
@@ -36,8 +43,8 @@ export const smp_call_function_many = routine(
           k.if(targets.get().eq(0), () => k.shootdownBegins());
           targets.set(targets.get().add(1));
           k.maskSet("cfd->cpumask", cfd.cfd_cpumask, cpu);
-          k.await("csd_lock_wait", cfd.csd.at(cpu), "eq", 0);
-          k.write("csd_lock", cfd.csd.at(cpu), CSD_FLAG_LOCK);
+          k.await("csd_lock_wait", csdTo(k, cpu), "eq", 0);
+          k.write("csd_lock", csdTo(k, cpu), CSD_FLAG_LOCK);
           const wasEmpty = k.queuePush("llist_add", cpu);
           k.count("ipis.targets");
           k.if(
@@ -69,12 +76,12 @@ export const smp_call_function_many = routine(
 export const csd_lock_wait = routine("csd_lock_wait", (k: Builder) => {
   const cfd = call_function_data.at(k.cpu());
   k.forEachCpu("for_each_cpu", cfd.cfd_cpumask, (cpu) => {
-    k.await("csd_lock_wait", cfd.csd.at(cpu), "eq", 0);
+    k.await("csd_lock_wait", csdTo(k, cpu), "eq", 0);
   });
   k.shootdownEnds();
 });
 
 /** Tell the CPU that asked that its call is done. Source: linux kernel/smp.c, csd_unlock(). */
 export function csd_unlock(k: Builder, initiator: Expr<U64>): void {
-  k.write("csd_unlock", call_function_data.at(initiator).csd.at(k.cpu()), 0);
+  k.write("csd_unlock", call_function_data.at(k.cpu()).csd.at(initiator), 0);
 }

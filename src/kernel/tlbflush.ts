@@ -2,6 +2,7 @@
 
 import { array, bool, type Expr, type Field, type Operand, record, u64, type U64 } from "../dsl/index.js";
 import type { KernelOptions } from "./options.js";
+import { padding } from "./padding.js";
 
 /** The generation that stands for none, and the end of a flush of everything. */
 export const TLB_GENERATION_INVALID = 0;
@@ -27,7 +28,8 @@ export const TLB_NR_DYN_ASIDS = 6;
 /**
  * Source: linux arch/x86/include/asm/tlbflush.h, struct tlb_state and tlb_state_shared.
  *
- * Left out: the second PCID of page-table isolation, whose flushes are a price of the machine preset; global ASIDs.
+ * is_lazy has a cache line of its own, because every flusher reads it. Left out: the second PCID of page-table
+ * isolation, whose flushes are a price of the machine preset; global ASIDs.
  */
 export const cpu_tlbstate = record("cpu", {
   loaded_mm: u64,
@@ -36,8 +38,10 @@ export const cpu_tlbstate = record("cpu", {
   /** cpu_tlbstate.ctxs[].ctx_id and .tlb_gen: whose translations a PCID slot holds, flushed up to which generation. */
   ctx_ids: array(TLB_NR_DYN_ASIDS, u64),
   tlb_gens: array(TLB_NR_DYN_ASIDS, u64),
+  padBeforeShared: padding(1),
   /** The loaded address space is only borrowed: user memory is not touched until the next switch. */
   is_lazy: bool,
+  padBehindShared: padding(7),
 });
 
 /** cpu_tlbstate.ctxs[asid] of one CPU. */
@@ -63,4 +67,5 @@ export const flush_tlb_info = record("cpu", {
   info_end: u64,
   info_stride_shift: u64,
   info_new_tlb_gen: u64,
+  padBehindInfo: padding(3),
 });

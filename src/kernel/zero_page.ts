@@ -1,9 +1,10 @@
 /** The frame of zeroes that every private page is until its first write. */
 
 import { type Builder, type Expr, record, routine, u64, type U64 } from "../dsl/index.js";
+import { padding } from "./padding.js";
 
 /** Source: linux mm/mm_init.c, zero_page_pfn. */
-export const zero_page_pfn = record("global", { zero_pfn: u64 });
+export const zero_page_pfn = record("global", { zero_pfn: u64, padBehindZeroPfn: padding(7) });
 
 /**
  * The number of that frame, made at its first use; 0 when memory is out.
