@@ -167,6 +167,7 @@ describe("a run", () => {
   test("that violates an invariant ends with exit code 1", async () => {
     const { code, stdout } = await shootdown(["run", ...small, "--policy", "never"]);
     expect(stdout).toMatch(/VIOLATION stale-(frame|right) under never: [1-9]/);
+    expect(stdout).toMatch(/made stale by: .* step '.*' \(src\/kernel\/[\w-]+\.ts:\d+\)\n/);
     expect(code).toBe(1);
   });
 });

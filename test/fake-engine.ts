@@ -2,7 +2,7 @@ import { type Feed, type FeedSink, recordsOf, type Workload } from "../src/workl
 
 type Args = readonly (number | bigint)[];
 type Rec =
-  | { readonly is: "access"; readonly address: number; readonly kind: number; readonly version: string }
+  | { readonly is: "access"; readonly address: number; readonly kind: number; readonly version: number }
   | { readonly is: "compute" }
   | { readonly is: "call"; readonly rank: number; readonly entry: string; readonly args: Args }
   | { readonly is: "waitCalls"; readonly rank: number }
@@ -18,44 +18,51 @@ interface Task {
   lastEntry: string;
 }
 
-/** What calls did to each page of each mm, told as a version: which calls, in which order. */
+/** What calls did to each page of each mm, told as a number that depends on which calls, and in which order. */
 class Memory {
-  readonly #pages = new Map<number, Map<number, string>>();
-  readonly #changes = new Map<number, { start: number; end: number; what: string }[]>();
+  readonly #pages = new Map<number, Map<number, number>>();
+  readonly #changes = new Map<number, { start: number; end: number; rank: number }[]>();
   readonly mmOf = new Map<number, number>();
 
-  version(task: number, page: number): string {
+  version(task: number, page: number): number {
     const mm = this.mmOf.get(task);
     if (mm === undefined) throw new Error(`task ${task} has no mm`);
-    const pages = getOr(this.#pages, mm, () => new Map<number, string>());
-    return getOr(pages, page, () =>
-      (this.#changes.get(mm) ?? [])
-        .filter(({ start, end }) => start <= page && page < end)
-        .map(({ what }) => what)
-        .join(" "),
-    );
+    const pages = getOr(this.#pages, mm, () => new Map<number, number>());
+    return getOr(pages, page, () => {
+      const changes = this.#changes.get(mm) ?? [];
+      return changes.reduce(
+        (old, { start, end, rank }) => (start <= page && page < end ? next(old, rank) : old),
+        0,
+      );
+    });
   }
 
-  call(task: number, entry: string, args: Args): void {
+  call(task: number, rank: number, entry: string, args: Args): void {
     const mm = this.mmOf.get(task)!;
     if (entry === "fork") {
       const child = Number(args[0]);
       this.mmOf.set(Number(args[1]), child);
       this.#changes.set(child, [...(this.#changes.get(mm) ?? [])]);
-    } else if (entry === "exec") this.#change(mm, 0, 2 ** 35, "exec");
+    } else if (entry === "exec") this.#change(mm, 0, 2 ** 35, rank);
     else if (entry !== "exit" && !(entry === "madvise" && args[2] !== 4 && args[2] !== 8)) {
       const [from, to] = [Number(args[0]), Number(args[1])];
-      this.#change(mm, Math.min(from, to), Math.max(from, to), `${entry}(${args.slice(2)})`);
+      this.#change(mm, Math.min(from, to), Math.max(from, to), rank);
     }
   }
 
-  #change(mm: number, start: number, end: number, what: string): void {
-    getOr(this.#changes, mm, () => []).push({ start, end, what });
-    const pages = this.#pages.get(mm) ?? new Map<number, string>();
-    for (const [page, version] of pages) {
-      if (page >= start && page < end) pages.set(page, version === "" ? what : `${version} ${what}`);
-    }
+  #change(mm: number, start: number, end: number, rank: number): void {
+    getOr(this.#changes, mm, () => []).push({ start, end, rank });
+    const pages = this.#pages.get(mm) ?? new Map<number, number>();
+    const change = (page: number, version: number | undefined): void => {
+      if (version !== undefined) pages.set(page, next(version, rank));
+    };
+    if (end - start < pages.size) for (let page = start; page < end; page++) change(page, pages.get(page));
+    else for (const [page, version] of pages) if (page >= start && page < end) change(page, version);
   }
+}
+
+function next(version: number, rank: number): number {
+  return (version * 65_599 + rank + 1) % 2 ** 31;
 }
 
 /**
@@ -148,13 +155,13 @@ export class FakeEngine implements FeedSink {
       const version = this.#executed.version(id, page);
       if (version !== record.version) {
         throw new Error(
-          `page ${page} of task ${id}: recorded after [${record.version}], ran after [${version}]`,
+          `page ${page} of task ${id}: the calls before this access ran in another order than recorded`,
         );
       }
     } else if (record.is === "start") {
       this.#task(record.child).isRunnable = true;
     } else if (record.is === "call") {
-      this.#executed.call(id, record.entry, record.args);
+      this.#executed.call(id, record.rank, record.entry, record.args);
       this.#done[record.rank] = true;
       while (this.#done[this.#prefix] === true) this.#prefix++;
     }
@@ -183,7 +190,7 @@ export class FakeEngine implements FeedSink {
     const isRange = args.length > 1 && entry !== "fork" && entry !== "brk";
     if (isRange && !(Number(from) < Number(to) && Number(to) <= 2 ** 35))
       throw new Error(`${entry}(${args})`);
-    this.#appended.call(id, entry, args);
+    this.#appended.call(id, this.#calls, entry, args);
     if (entry === "fork") this.#executed.mmOf.set(Number(args[1]), Number(args[0]));
     this.entries.set(entry, (this.entries.get(entry) ?? 0) + 1);
     this.#task(id).lastEntry = entry;

@@ -287,9 +287,15 @@ describe("the verdict", () => {
       { policy: "never", violations: [sampleViolation] },
     );
     expect(lines).toEqual([
-      "never needs as many IPIs as eager and takes as long; 37 VIOLATIONS (37 stale-frame).",
-      "eager: 1 VIOLATION (1 stale-frame).",
+      "never needs as many IPIs as eager and takes as long; 37 VIOLATIONS (stale-frame).",
+      "eager: 1 VIOLATION (stale-frame).",
     ]);
+  });
+
+  test("violations of several kinds are counted one by one", () => {
+    const right = { ...sampleViolation, invariant: "stale-right" as const, count: 1000 };
+    const lines = verdict({}, { policy: "never", violations: [sampleViolation, right] });
+    expect(lines[0]).toMatch(/; 1,037 VIOLATIONS \(37 stale-frame, 1,000 stale-right\)\.$/);
   });
 
   test("without a finished run of the baseline nothing is compared", () => {

@@ -162,7 +162,7 @@ describe("the shipped recordings of calls", () => {
     ["redis", redis, { mmap: 103, munmap: 3, mprotect: 25, madvise: 5996, fork: 1, exit: 9 }],
     ["node", node, { mmap: 597, munmap: 1007, mprotect: 1090, madvise: 559, brk: 21, exit: 10 }],
   ])("%s runs to its end with rings of any size, and the records are the same", async (_, file, entries) => {
-    const passes = [await replay([file], {}, 8, 1), await replay([file], {}, 16_384, 2)];
+    const passes = [await replay([file], { touch: 8 }, 8, 1), await replay([file], { touch: 8 }, 16_384, 2)];
     expect(Object.fromEntries(passes[0]!.engine.entries)).toMatchObject(entries);
     expect(passes[1]!.engine.digest).toBe(passes[0]!.engine.digest);
   });
@@ -174,7 +174,7 @@ describe("the shipped recordings of calls", () => {
       starters: workload.starters,
       open: (seed) => withoutWaits(workload.open(seed)),
     };
-    await expect(run(hasty, 16_384, 3)).rejects.toThrow(/recorded after/);
+    await expect(run(hasty, 16_384, 3)).rejects.toThrow(/in another order than recorded/);
   });
 });
 

@@ -44,6 +44,8 @@ export async function runAll(
     minThreads: threads,
     maxThreads: threads,
     recordTiming: false,
+    // A violation names lines of mechanisms as they were written, not as they were compiled.
+    execArgv: [...process.execArgv, "--enable-source-maps"],
     // Tasks end in about the order in which they were given, so that what Ctrl-C leaves can be compared.
     stricterFIFO: true,
   });

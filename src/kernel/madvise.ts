@@ -1,7 +1,7 @@
 /** Advice that takes pages away: MADV_DONTNEED at once, MADV_FREE when memory is short. */
 
 import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
-import { unmap_vmas } from "./memory-zap.js";
+import { unmap_page_range } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
@@ -35,9 +35,14 @@ const madvise_dontneed = routine(
     k.readLocked(mm.mmap_lock, () => {
       k.work("madvise_vma_behavior");
       const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm: false });
-      unmap_vmas(k, opt, tlb, start, end);
+      const mapped = k.var(0, "mapped");
+      for_each_vma_range(k, mm.id, start, end, (vma) => {
+        mapped.set(mapped.get().add(vma.end).sub(vma.start));
+        unmap_page_range(k, opt, tlb, vma.start, vma.end);
+      });
       tlb_finish_mmu(k, opt, tlb);
-      k.promise(mm.root, start, end, "none");
+      // Over a hole the call fails with ENOMEM and promises nothing: a munmap() may be about to flush there.
+      k.if(mapped.get().eq(end.sub(start)), () => k.promise(mm.root, start, end, "none"));
     });
   },
 );

@@ -40,6 +40,7 @@ export const QPUSH: Step = (run) => {
 };
 
 export const QPOP: Step = (run) => {
+  run.cpu.stores.drainAll();
   run.set(run.op.dst, run.cpu.queue.shift() ?? run.world.config.cpus);
   return true;
 };

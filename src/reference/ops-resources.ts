@@ -1,4 +1,7 @@
-/* Frames, page tables, address-space maps, the page cache, and work that touches nothing shared. */
+/*
+ * Frames, page tables, address-space maps, the page cache, and work that touches nothing shared. What gives something away or changes what
+ * others look up hides a lock, so own stores become visible first.
+ */
 import type { Running, Step } from "./running.js";
 import { NONE } from "./running.js";
 
@@ -8,6 +11,7 @@ export const FALLOC: Step = (run) => {
 };
 
 export const FFREE: Step = (run) => {
+  run.cpu.stores.drainAll();
   run.world.memory.freeFrame(run.number(run.op.a), run.op.site);
   return true;
 };
@@ -33,6 +37,7 @@ export const TALLOC: Step = (run) => {
 };
 
 export const TFREE: Step = (run) => {
+  run.cpu.stores.drainAll();
   run.world.memory.freeTable(run.number(run.op.a));
   return true;
 };
@@ -47,6 +52,7 @@ export const RFIND: Step = (run) => {
 };
 
 export const RSET: Step = (run) => {
+  run.cpu.stores.drainAll();
   const { a, b, c, d } = run.op;
   rangesOf(run, a).set(run.value(b), run.value(c), run.value(d));
   return true;
@@ -58,6 +64,7 @@ export const XLOAD: Step = (run) => {
 };
 
 export const XSTORE: Step = (run) => {
+  run.cpu.stores.drainAll();
   const key = run.value(run.op.c);
   const value = run.value(run.op.d);
   if (value === 0n) run.world.memory.cache.delete(key);

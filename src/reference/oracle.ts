@@ -73,10 +73,10 @@ export class Oracle {
     return this.#freedAt[pfn] ?? -1;
   }
 
-  /** A program wrote a page-table entry. Only leaves of tables in use say what an address space maps. */
+  /** A program changed a page-table entry. Only leaves of tables in use say what an address space maps. */
   pteWritten(table: Table, index: number, old: bigint, value: bigint, site: number): void {
     const { root, level, base } = table;
-    if (!table.live) return;
+    if (!table.live || old === value) return;
     const isLeaf = has(value, PRESENT) && isLeafAt(value, level);
     const wasLeaf = has(old, PRESENT) && isLeafAt(old, level);
     if (!isLeaf && !wasLeaf) return;

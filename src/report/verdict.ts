@@ -38,7 +38,10 @@ export function violationCount(runs: readonly RunResult[], policy: string): stri
   }
   if (totals.size === 0) return "no violations";
   const total = [...totals.values()].reduce((sum, one) => sum + one, 0);
-  const kinds = [...totals].map(([invariant, number]) => `${count(number)} ${invariant}`).join(", ");
+  const kinds =
+    totals.size === 1
+      ? [...totals.keys()][0]
+      : [...totals].map(([invariant, number]) => `${count(number)} ${invariant}`).join(", ");
   return `${count(total)} VIOLATION${total === 1 ? "" : "S"} (${kinds})`;
 }
 

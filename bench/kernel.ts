@@ -1,0 +1,34 @@
+/** Kernel-heavy runs: how many steps of the simulated kernel a second of the host pays for. */
+import type { MachinePreset } from "../src/machine/preset.js";
+import { builtinWorkload } from "../src/workload/builtins.js";
+import { byTurns, type Counts, type Timing, timingOf } from "./passes.js";
+import { simulation } from "./simulation.js";
+
+export interface KernelRow {
+  readonly work: string;
+  /** Time for one system call with all that follows from it: faults, interrupts, context switches. */
+  readonly call: Timing;
+  /** Time for one step: one shared access of the kernel, with the free operations behind it. Absent where steps are not counted. */
+  readonly step?: Timing;
+  readonly counts: Counts;
+}
+
+/** munmap-loop under each policy, by turns. The first round only warms up. */
+export async function measureKernel(
+  machine: MachinePreset,
+  policies: readonly string[],
+  { iterations, rounds, cpus }: { readonly iterations: number; readonly rounds: number; readonly cpus: number },
+): Promise<KernelRow[]> {
+  const workload = builtinWorkload("munmap-loop", { iterations: `${iterations}` }, cpus);
+  const contestants = policies.map((policy) => simulation(policy, { machine, policy, cpus, workload }));
+  const measured = await byTurns(contestants, rounds + 1);
+  return measured.map((passes, index) => {
+    const { counts } = passes.at(-1)!;
+    return {
+      work: `munmap-loop, ${policies[index]}, ${cpus} CPUs`,
+      call: timingOf(passes.slice(1), counts.calls!),
+      ...(counts.steps !== undefined && { step: timingOf(passes.slice(1), counts.steps) }),
+      counts,
+    };
+  });
+}

@@ -1,0 +1,65 @@
+/** What the oracle costs: the same work with it and without it. It may take time on the host, and must change no count. */
+import type { MachinePreset } from "../src/machine/preset.js";
+import { machineNumbers } from "../src/machine/preset.js";
+import { builtinWorkload } from "../src/workload/builtins.js";
+import { HotWorld } from "./hot-world.js";
+import { byTurns, type Contestant, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
+import { simulation } from "./simulation.js";
+import { makeStream, type StreamKind } from "./streams.js";
+
+export interface OracleRow {
+  readonly work: string;
+  /** Time for an access of a stream; for a simulation, for its whole. */
+  readonly on: Timing;
+  readonly off: Timing;
+  readonly counts: Counts;
+  readonly difference?: string;
+}
+
+/** A stream of accesses: nothing ever goes stale, so this is what the oracle takes from the hot path. */
+export async function measureOracleOnStream(
+  kind: StreamKind,
+  machine: MachinePreset,
+  { accesses, rounds }: { readonly accesses: number; readonly rounds: number },
+): Promise<OracleRow> {
+  const stream = makeStream(kind, accesses);
+  const [on, off] = [true, false].map(
+    (oracle) => new HotWorld(stream, machineNumbers(machine), { name: nameOf(oracle), build: "release", oracle }),
+  );
+  return measure(kind.name, [on!, off!], rounds, accesses);
+}
+
+/** A kernel that is busy with page tables: what the oracle takes where it has most to do. */
+export async function measureOracleOnKernel(
+  machine: MachinePreset,
+  policy: string,
+  { iterations, rounds, cpus }: { readonly iterations: number; readonly rounds: number; readonly cpus: number },
+): Promise<OracleRow> {
+  const workload = builtinWorkload("munmap-loop", { iterations: `${iterations}` }, cpus);
+  const [on, off] = [true, false].map((oracle) =>
+    simulation(nameOf(oracle), { machine, policy, cpus, workload, size: { oracle } }),
+  );
+  return measure(`munmap-loop, ${policy}`, [on!, off!], rounds, 1);
+}
+
+function nameOf(oracle: boolean): string {
+  return `the oracle ${oracle ? "on" : "off"}`;
+}
+
+/** The first round only warms up. */
+async function measure(
+  work: string,
+  contestants: readonly [Contestant, Contestant],
+  rounds: number,
+  units: number,
+): Promise<OracleRow> {
+  const [on, off] = await byTurns(contestants, rounds + 1);
+  const difference = differenceOf([contestants[0].name, contestants[1].name], on!, off!);
+  return {
+    work,
+    on: timingOf(on!.slice(1), units),
+    off: timingOf(off!.slice(1), units),
+    counts: on!.at(-1)!.counts,
+    ...(difference !== undefined && { difference }),
+  };
+}

@@ -1,0 +1,121 @@
+/** Every benchmark in turn, at the size that is asked for. */
+import { existsSync } from "node:fs";
+import { machineNumbers } from "../src/machine/preset.js";
+import { skylakeSp } from "../src/machine/skylake-sp.js";
+import { InputError } from "../src/trace/errors.js";
+import { describeHost, type Host, shortHash } from "./host.js";
+import { type HotPathRow, measureHotPath } from "./hot-path.js";
+import { type KernelRow, measureKernel } from "./kernel.js";
+import { measureOracleOnKernel, measureOracleOnStream, type OracleRow } from "./oracle.js";
+import { placeOf } from "./place.js";
+import { measureReplay, type ReplayRow } from "./replay.js";
+import { streamKinds } from "./streams.js";
+import { compileTwin } from "./twin.js";
+
+export interface Size {
+  /** Rounds in which engine and C take turns, and those of whole simulations, which take longer. */
+  readonly rounds: number;
+  readonly simulationRounds: number;
+  /** Length of a stream: a power of two, as it fills a ring. */
+  readonly accesses: number;
+  /** Rounds of each thread of munmap-loop, and the CPUs it runs on. */
+  readonly iterations: number;
+  readonly cpus: number;
+  /** Recordings in examples/. */
+  readonly recordings: readonly string[];
+}
+
+export const FULL: Size = {
+  rounds: 21,
+  simulationRounds: 5,
+  accesses: 2 ** 19,
+  iterations: 200,
+  cpus: 8,
+  recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "redis.strace.gz"],
+};
+
+/** Says nothing about speed: it shows in seconds that everything runs, and that the counts agree. */
+export const TINY: Size = {
+  rounds: 2,
+  simulationRounds: 1,
+  accesses: 2 ** 12,
+  iterations: 3,
+  cpus: 2,
+  recordings: ["redis.strace.gz"],
+};
+
+export interface Results {
+  readonly schema: "shootdown/bench@1";
+  readonly host: Host;
+  readonly size: Size;
+  readonly hotPath: readonly HotPathRow[];
+  readonly oracle: readonly OracleRow[];
+  readonly kernel: readonly KernelRow[];
+  readonly replay: readonly ReplayRow[];
+  /** Of all counts: it changes exactly when a result of the simulator does. */
+  readonly hash: string;
+  /** What was left out, and why. */
+  readonly notes: readonly string[];
+}
+
+/** Runs everything; `onRow` hears of each part as it starts. Differences in counts are in the rows: see differencesOf(). */
+export async function runSuite(size: Size, onStart: (what: string) => void = () => {}): Promise<Results> {
+  const notes: string[] = [];
+  const machine = machineNumbers(skylakeSp);
+  const compiled = compileTwin(machine);
+  if (typeof compiled === "string") notes.push(`${compiled}; the comparison with C is left out`);
+  const twin = typeof compiled === "string" ? undefined : compiled;
+  const host = describeHost(twin?.command);
+  const simulations = { iterations: size.iterations, rounds: size.simulationRounds, cpus: size.cpus };
+  const hotPath: HotPathRow[] = [];
+  const oracle: OracleRow[] = [];
+  try {
+    for (const kind of streamKinds) {
+      onStart(`hot path, ${kind.name}`);
+      hotPath.push(await measureHotPath(kind, machine, size, twin));
+    }
+  } finally {
+    twin?.remove();
+  }
+  for (const kind of streamKinds) {
+    onStart(`oracle, ${kind.name}`);
+    oracle.push(await measureOracleOnStream(kind, skylakeSp, size));
+  }
+  onStart("oracle, munmap-loop");
+  oracle.push(await measureOracleOnKernel(skylakeSp, "deferred", simulations));
+  onStart("kernel, munmap-loop");
+  const kernel = await measureKernel(skylakeSp, ["eager", "deferred"], simulations);
+  const replay: ReplayRow[] = [];
+  for (const name of size.recordings) {
+    onStart(`replay, ${name}`);
+    const row = await replayOf(name, size);
+    if (typeof row === "string") notes.push(row);
+    else replay.push(row);
+  }
+  const counts = [...hotPath, ...oracle, ...kernel, ...replay].map((row) => row.counts);
+  return {
+    ...{ schema: "shootdown/bench@1", host, size, hotPath, oracle, kernel, replay },
+    ...{ hash: shortHash(JSON.stringify(counts)), notes },
+  };
+}
+
+/** Where counts differ that must be equal, as sentences. */
+export function differencesOf({ hotPath, oracle }: Results): string[] {
+  const rows = [
+    ...hotPath.map(({ stream, difference }) => ({ what: stream, difference })),
+    ...oracle.map(({ work, difference }) => ({ what: work, difference })),
+  ];
+  return rows.flatMap(({ what, difference }) => (difference === undefined ? [] : [`${what}: ${difference}`]));
+}
+
+/** A row, or why there is none: not every machine has the program that unpacks a recording. */
+async function replayOf(name: string, size: Size): Promise<ReplayRow | string> {
+  const file = placeOf(`examples/${name}`);
+  if (!existsSync(file)) return `examples/${name} is not there; its replay is left out`;
+  try {
+    return await measureReplay(file, skylakeSp, { rounds: size.simulationRounds, cpus: size.cpus });
+  } catch (error) {
+    if (error instanceof InputError) return `${error.message}; the replay is left out`;
+    throw error;
+  }
+}
