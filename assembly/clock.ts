@@ -82,10 +82,20 @@ function weave(end: u64): void {
   for (;;) {
     const due = nextDue();
     if (due == NEVER || due >> 10 >= end) return;
-    const cpu = <u32>due & 1023;
-    weaveEvent(cpu);
-    schedule(cpu);
+    runAhead(<u32>due & 1023, end);
   }
+}
+
+/** Runs the events of the CPU whose turn it is for as long as it stays first; the tree is told once. */
+function runAhead(cpu: u32, end: u64): void {
+  cancelDue(cpu);
+  let at: u64 = 0;
+  do {
+    weaveEvent(cpu);
+    at = weaveTime(cpu);
+  } while (at < end && ((at << 10) | <u64>cpu) < nextDue());
+  if (at != NEVER) setDue(cpu, at);
+  else if (dueOf(cpu) != NEVER) cancelDue(cpu);
 }
 
 /** Puts the CPU's next event into the tree. */

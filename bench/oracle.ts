@@ -4,12 +4,12 @@ import { machineNumbers } from "../src/machine/preset.js";
 import { builtinWorkload } from "../src/workload/builtins.js";
 import { HotWorld } from "./hot-world.js";
 import { byTurns, type Contestant, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
-import { simulation } from "./simulation.js";
+import { Simulation } from "./simulation.js";
 import { makeStream, type StreamKind } from "./streams.js";
 
 export interface OracleRow {
   readonly work: string;
-  /** Time for an access of a stream; for a simulation, for its whole. */
+  /** Time for an access of a stream, or for a system call of a simulation. */
   readonly on: Timing;
   readonly off: Timing;
   readonly counts: Counts;
@@ -37,29 +37,29 @@ export async function measureOracleOnKernel(
 ): Promise<OracleRow> {
   const workload = builtinWorkload("munmap-loop", { iterations: `${iterations}` }, cpus);
   const [on, off] = [true, false].map((oracle) =>
-    simulation(nameOf(oracle), { machine, policy, cpus, workload, size: { oracle } }),
+    new Simulation(nameOf(oracle), { machine, policy, cpus, workload, size: { oracle } }),
   );
-  return measure(`munmap-loop, ${policy}`, [on!, off!], rounds, 1);
+  return measure(`munmap-loop, ${policy}`, [on!, off!], rounds);
 }
 
 function nameOf(oracle: boolean): string {
   return `the oracle ${oracle ? "on" : "off"}`;
 }
 
-/** The first round only warms up. */
 async function measure(
   work: string,
   contestants: readonly [Contestant, Contestant],
   rounds: number,
-  units: number,
+  units?: number,
 ): Promise<OracleRow> {
   const [on, off] = await byTurns(contestants, rounds + 1);
+  const { counts } = on!.at(-1)!;
   const difference = differenceOf([contestants[0].name, contestants[1].name], on!, off!);
   return {
     work,
-    on: timingOf(on!.slice(1), units),
-    off: timingOf(off!.slice(1), units),
-    counts: on!.at(-1)!.counts,
+    on: timingOf(on!, units ?? counts.calls!),
+    off: timingOf(off!, units ?? counts.calls!),
+    counts,
     ...(difference !== undefined && { difference }),
   };
 }

@@ -9,19 +9,16 @@ export interface Pass {
   readonly counts: Counts;
 }
 
-export interface Contestant {
+export interface Contestant<P extends Pass = Pass> {
   readonly name: string;
   /** Runs the work once more, from the state that the pass before left. */
-  pass(): Pass | Promise<Pass>;
+  pass(): P | Promise<P>;
   close?(): void;
 }
 
-/** Every pass of every contestant, in their order. */
-export type Measured = readonly (readonly Pass[])[];
-
-/** Each contestant runs once a round: forward in even rounds, backward in odd ones. */
-export async function byTurns(contestants: readonly Contestant[], rounds: number): Promise<Measured> {
-  const measured: Pass[][] = contestants.map(() => []);
+/** Each contestant runs once a round: forward in even rounds, backward in odd ones. Returns the passes of each, in their order. */
+export async function byTurns<P extends Pass>(contestants: readonly Contestant<P>[], rounds: number): Promise<P[][]> {
+  const measured: P[][] = contestants.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const index = round % 2 === 0 ? turn : contestants.length - 1 - turn;
@@ -37,9 +34,9 @@ export interface Timing {
   readonly median: number;
 }
 
-/** Best and median time of a unit of work, of which every pass did `units`. */
+/** Best and median time of a unit of work, of which every pass did `units`. The first pass is left out: it warms up. */
 export function timingOf(passes: readonly Pass[], units: number): Timing {
-  const sorted = passes.map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
+  const sorted = passes.slice(1).map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const median =
     sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

@@ -53,13 +53,14 @@ export function resultLines(results: Results, paint: Paint = plain): string[] {
     "",
     ...tableLines(
       {
-        head: ["kernel", "ns/call", "median", "ns/step", "median", "M steps/s", `bar D: ${BARS.steps} M/s`],
-        rows: kernel.map(({ work, call, step }) => [
+        head: ["kernel", "ns/call", "median", "ns/step", "median", "M steps/s", `bar D: ${BARS.steps} M/s`, "setup ms"],
+        rows: kernel.map(({ work, call, step, setup }) => [
           work,
           ...timing(call),
           ...(step === undefined
             ? ["-", "-", "-", "-"]
             : [...timing(step), digits(perMicrosecond(step)), verdict(perMicrosecond(step) >= BARS.steps)]),
+          digits(setup),
         ]),
       },
       paint,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../src/errors.js";
+import { kernelProgram } from "../src/kernel/program.js";
 import {
   cpuCount,
   type MachinePreset,
@@ -13,6 +14,7 @@ import {
 import { machineNamed, machines } from "../src/machine/presets.js";
 import { skylakeSp, skylakeSpPti } from "../src/machine/skylake-sp.js";
 import { zen4 } from "../src/machine/zen4.js";
+import { policies } from "../src/policy/policies.js";
 
 /** Every record with a source, wherever it stands in a preset; its path for the message. */
 function numbersOf(value: unknown, path: string): [string, { source?: unknown; confidence?: unknown }][] {
@@ -120,6 +122,17 @@ test("kernel work without a price is an error that names it", () => {
   expect(() => workPrices(machine, ["known", "tea", "cake"])).toThrow(
     "machine 'skylake-sp' has no price for the kernel work: tea, cake",
   );
+});
+
+test("every machine has a price for every kernel work of every policy", () => {
+  for (const { name, slots } of policies) {
+    const { works } = kernelProgram(slots, { cpus: 2, radixBits: 9 });
+    for (const machine of machines) {
+      expect(workPrices(machineNumbers(machine), works), `${name} on ${machine.name}`).toHaveLength(
+        works.length,
+      );
+    }
+  }
 });
 
 test("an unknown machine is answered with the nearest name", () => {

@@ -5,12 +5,13 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { beforeAll, describe, expect, test } from "vitest";
+import { InputError } from "../src/trace/errors.js";
 import type { TraceEvent } from "../src/trace/event.js";
 import { openTraceWorkload, type ReplayOptions } from "../src/trace/feed.js";
 import type { Feed, FeedSink, Workload } from "../src/workload/feed.js";
 import { FakeEngine } from "./fake-engine.js";
 import { straceText } from "./strace-text.js";
-import { lackeyText, steps } from "./trace-text.js";
+import { damage, damaged, lackeyText, steps } from "./trace-text.js";
 
 const example = (name: string): string => fileURLToPath(new URL(`../examples/${name}`, import.meta.url));
 const redis = example("redis.strace.gz");
@@ -22,7 +23,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "shootdown-"));
 });
 
-async function recorded(text: string, name = `${written++}.log`): Promise<string> {
+async function recorded(text: string | Uint8Array, name = `${written++}.log`): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, text);
   return path;
@@ -154,6 +155,44 @@ describe("a replay keeps the rules of a feed, whatever the rings and the schedul
     const { feed, engine } = await run(workload, 64, 5);
     expect(feed.summary).toMatchObject({ format: "lackey, strace", threads: 11, forks: 1 });
     expect(engine.entries.get("exit")).toBe(11);
+  });
+});
+
+describe("odd recordings", () => {
+  test("damaged ones run, or are refused", async () => {
+    const texts = fc.oneof(
+      steps.map((all) => lackeyText(all).text),
+      steps.map((all) => straceText(all, "pid time").text),
+    );
+    await fc.assert(
+      fc.asyncProperty(texts, damage, capacity, seed, async (text, hits, size, schedule) => {
+        const path = await recorded(damaged(text, hits));
+        try {
+          await replay([path], { touch: 5 }, size, schedule);
+        } catch (error) {
+          expect(error).toBeInstanceOf(InputError);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("calls of no length do nothing", async () => {
+    const path = await recorded(
+      "7 mprotect(0x1000, 0, PROT_READ) = 0\n7 madvise(0x1000, 0, MADV_DONTNEED) = 0\n",
+    );
+    const { engine } = await replay([path], {}, 64, 1);
+    expect(Object.fromEntries(engine.entries)).toEqual({ exit: 1 });
+  });
+
+  test("an access over the border of a page is one to each page", async () => {
+    const path = await recorded("I  04000ffe,4\n S 04001ffc,4\n");
+    const { accesses } = await replay([path], {}, 64, 1);
+    expect(accesses).toEqual([
+      [0, 0x4000ffe, 2],
+      [0, 0x4001000, 2],
+      [0, 0x4001ffc, 1],
+    ]);
   });
 });
 

@@ -2,34 +2,18 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { CallEvent } from "../src/trace/event.js";
 import { openTrace, recordings } from "../src/trace/format.js";
-import { traceEvents } from "../src/trace/inspect.js";
+import { eventText, traceEvents } from "../src/trace/inspect.js";
 import { LackeyReader } from "../src/trace/lackey.js";
 import { StraceReader } from "../src/trace/strace.js";
 import { eventsOf, linesOf } from "./trace-text.js";
 
-/** One line an event: "0 munmap 0x1000 4096". */
-function brief(event: CallEvent): string {
-  const { thread, name, ...rest } = event;
-  const values = Object.values(rest).map((value) =>
-    typeof value === "number" && value > 99_999 ? hex(value) : value,
-  );
-  return [thread, name, ...values].join(" ");
-}
-
-const hex = (value: number): string => `0x${value.toString(16)}`;
-
 async function strace(text: string): Promise<string[]> {
-  return (await eventsOf(new StraceReader(linesOf(text), "strace"))).map((event) =>
-    brief(event as CallEvent),
-  );
+  return (await eventsOf(new StraceReader(linesOf(text), "strace"))).map(eventText);
 }
 
 async function lackey(text: string): Promise<string[]> {
-  return (await eventsOf(new LackeyReader(linesOf(text), "lackey"))).map((event) => {
-    return event.name === "access" ? `${event.thread} access ${hex(event.address)}` : brief(event);
-  });
+  return (await eventsOf(new LackeyReader(linesOf(text), "lackey"))).map(eventText);
 }
 
 describe("forms of lackey lines", () => {
@@ -39,7 +23,7 @@ SYSCALL[7,1](56) sys_clone ( 3d0f00, 0x5, 0x5, 0x5, 0x5 ) --> [pre-success] Succ
 --7--   SCHED[2]:  acquired lock (thread_wrapper(starting new thread))
 I  04a54b42,3
 `;
-    expect(await lackey(text)).toEqual(["0 thread 1", "1 access 0x4a54b42"]);
+    expect(await lackey(text)).toEqual(["0 thread child 1", "1 fetch 0x4a54b42 3"]);
   });
 
   test("an access may follow the result of clone without a newline", async () => {
@@ -47,7 +31,12 @@ I  04a54b42,3
 I  04a54b42,3
 SYSCALL[7,2](11) sys_munmap ( 0x483c000, 4096 )[sync] --> Success(0x0) 
 `;
-    const events = ["0 access 0x1fff000000", "0 access 0x4a54b42", "0 thread 1", "1 munmap 0x483c000 4096"];
+    const events = [
+      "0 load 0x1fff000000 8",
+      "0 fetch 0x4a54b42 3",
+      "0 thread child 1",
+      "1 munmap start 0x483c000 length 4096",
+    ];
     expect(await lackey(text)).toEqual(events);
   });
 
@@ -57,8 +46,8 @@ SYSCALL[7,2](11) sys_munmap ( 0x483c000, 4096 )[sync] --> Success(0x0)
     const back = "--7--   SCHED[2]: release lock in VG_(exit_thread)\n--7--   SCHED[1]:  acquired lock (x)\n";
     const text = `${start(1)}${start(2)} L 04000000,4\n${back}${start(2)} L 04000000,4\n${back} L 04000000,4\n`;
     expect(await lackey(text)).toEqual([
-      ...["0 thread 1", "1 access 0x4000000", "1 exit"],
-      ...["0 thread 2", "2 access 0x4000000", "2 exit", "0 access 0x4000000"],
+      ...["0 thread child 1", "1 load 0x4000000 4", "1 exit"],
+      ...["0 thread child 2", "2 load 0x4000000 4", "2 exit", "0 load 0x4000000 4"],
     ]);
   });
 
@@ -73,8 +62,8 @@ SYSCALL[7,1](56) sys_clone ( 1200011, 0x0, 0x0, 0x4, 0x0 )   clone(fork): proces
  --> [pre-success] Success(0x9) 
 `;
     const reader = new LackeyReader(linesOf(text), "lackey");
-    const events = (await eventsOf(reader)).map((event) => brief(event as CallEvent));
-    expect(events).toEqual(["0 munmap 0x483c000 4096", "0 fork 1", "1 exit"]);
+    const events = (await eventsOf(reader)).map(eventText);
+    expect(events).toEqual(["0 munmap start 0x483c000 length 4096", "0 fork child 1", "1 exit"]);
     expect(Object.fromEntries(reader.counts.calls)).toEqual({
       ni_syscall: 1,
       munmap: 1,
@@ -107,8 +96,8 @@ describe("forms of strace lines", () => {
      0.000010 munmap(0x7f0000001000, 8192) = 0
 `;
     expect(await strace(text)).toEqual([
-      ...["0 mmap 0x7f0000000000 4096 1 false 3 0", "0 thread 1"],
-      ...["1 munmap 0x7f0000000000 4096", "1 exit", "0 munmap 0x7f0000001000 8192"],
+      ...["0 mmap start 0x7f0000000000 length 4096 prot 1 shared false fd 3 offset 0", "0 thread child 1"],
+      ...["1 munmap start 0x7f0000000000 length 4096", "1 exit", "0 munmap start 0x7f0000001000 length 8192"],
     ]);
   });
 
@@ -119,21 +108,21 @@ describe("forms of strace lines", () => {
 7 munmap(0x7f0000001000, 4096) = 0
 `;
     const events = [
-      "0 brk 0x20000000",
-      "0 fork 1",
-      "1 munmap 0x7f0000000000 4096",
-      "0 munmap 0x7f0000001000 4096",
+      "0 brk end 0x20000000",
+      "0 fork child 1",
+      "1 munmap start 0x7f0000000000 length 4096",
+      "0 munmap start 0x7f0000001000 length 4096",
     ];
     expect(await strace(text)).toEqual(events);
   });
 
   test("a thread that was there before the recording joins the first process", async () => {
     expect(await strace("7 brk(NULL) = 0x20000000\n9 munmap(0x7f0000000000, 4096) = 0\n")).toEqual([
-      ...["0 brk 0x20000000", "0 thread 1", "1 munmap 0x7f0000000000 4096"],
+      ...["0 brk end 0x20000000", "0 thread child 1", "1 munmap start 0x7f0000000000 length 4096"],
     ]);
     const many = `${"7 munmap(0x7f0000000000, 4096) = 0\n".repeat(1500)}7 exit(0) = ?\n`;
     const events = await strace(`7 brk(NULL) = 0x20000000\n9 munmap(0x7f0000009000, 4096) = 0\n${many}`);
-    expect(events.indexOf("0 thread 1")).toBe(1001);
+    expect(events.indexOf("0 thread child 1")).toBe(1001);
   });
 
   test("an munmap counts from its beginning, an mmap from its end", async () => {
@@ -144,7 +133,11 @@ describe("forms of strace lines", () => {
 8 <... munmap resumed>) = 0
 `;
     expect(await strace(text)).toEqual([
-      ...["0 thread 1", "1 munmap 0x7f0000000000 8192", "0 mmap 0x7f0000000000 8192 0 false -1 0"],
+      ...[
+        "0 thread child 1",
+        "1 munmap start 0x7f0000000000 length 8192",
+        "0 mmap start 0x7f0000000000 length 8192 prot 0 shared false fd -1 offset 0",
+      ],
     ]);
   });
 
@@ -157,7 +150,7 @@ describe("forms of strace lines", () => {
 4782  +++ exited with 0 +++
 4781  --- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=4782} ---
 `;
-    expect(await strace(text)).toEqual(["0 fork 1", "1 exec", "1 exit"]);
+    expect(await strace(text)).toEqual(["0 fork child 1", "1 exec", "1 exit"]);
   });
 
   test("a thread that executes a program takes on the id of the first", async () => {
@@ -168,7 +161,7 @@ describe("forms of strace lines", () => {
 7 <... execve resumed>) = 0
 7 brk(NULL) = 0x20000000
 `;
-    expect(await strace(text)).toEqual(["0 thread 1", "1 exit", "0 exec", "0 brk 0x20000000"]);
+    expect(await strace(text)).toEqual(["0 thread child 1", "1 exit", "0 exec", "0 brk end 0x20000000"]);
   });
 
   test("what has no result has no effect", async () => {
@@ -198,9 +191,14 @@ describe("forms of strace lines", () => {
     const [threads, single] = [[paths[0]!, paths[1]!], [paths[2]!]];
     expect(await recordings(paths)).toEqual([threads, single]);
     const events: string[] = [];
-    for await (const event of traceEvents(threads)) events.push(brief(event as CallEvent));
+    for await (const event of traceEvents(threads)) events.push(eventText(event));
     expect(events).toEqual([
-      ...["0 thread 1", "1 munmap 0x7f0000000000 8192", "0 mmap 0x7f0000000000 8192 0 false -1 0", "1 exit"],
+      ...[
+        "0 thread child 1",
+        "1 munmap start 0x7f0000000000 length 8192",
+        "0 mmap start 0x7f0000000000 length 8192 prot 0 shared false fd -1 offset 0",
+        "1 exit",
+      ],
     ]);
     await writeFile(paths[0]!, "munmap(0x7f0000000000, 8192) = 0\n");
     await expect(eventsOf(await openTrace(threads))).rejects.toMatchObject({ file: paths[0], line: 1 });

@@ -4,7 +4,7 @@ import { InputError } from "../src/trace/errors.js";
 import { LackeyReader } from "../src/trace/lackey.js";
 import { StraceReader } from "../src/trace/strace.js";
 import { type Style, straceText } from "./strace-text.js";
-import { eventsOf, lackeyText, linesOf, steps } from "./trace-text.js";
+import { damage, damaged, eventsOf, lackeyText, linesOf, steps } from "./trace-text.js";
 
 const pieces = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 5 });
 const style = fc.constantFrom<Style>("pid time", "pid", "[pid] relative", "raw");
@@ -38,28 +38,6 @@ describe("what is printed is read back", () => {
     );
   });
 });
-
-/** Overwrite, drop and insert bytes, and cut the end off. */
-const damage = fc.array(
-  fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
-    how: fc.constantFrom("set", "drop", "insert", "cut"),
-    byte: fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 10, 13, 32, 40, 41, 44, 48, 61)),
-  }),
-  { minLength: 1, maxLength: 6 },
-);
-
-function damaged(text: string, hits: readonly { at: number; how: string; byte: number }[]): Uint8Array {
-  const bytes = [...Buffer.from(text, "latin1")];
-  for (const { at, how, byte } of hits) {
-    const index = Math.floor(at * bytes.length);
-    if (how === "set") bytes[index] = byte;
-    else if (how === "drop") bytes.splice(index, 1);
-    else if (how === "insert") bytes.splice(index, 0, byte);
-    else if (at > 0.5) bytes.length = index;
-  }
-  return Uint8Array.from(bytes);
-}
 
 describe("damaged input", () => {
   test.each(["lackey", "strace"])("%s is read, or refused with the place", async (format) => {

@@ -164,3 +164,28 @@ function lackeyArguments(call: MemoryCall): [(number | string)[], number] {
   if (call.name === "munmap") return [[hex(start), length], 0];
   return [[hex(start), length, call.name === "mprotect" ? call.prot : call.advice], 0];
 }
+
+/** Overwrite, drop and insert bytes, and cut the end off. */
+export const damage = fc.array(
+  fc.record({
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    how: fc.constantFrom("set", "drop", "insert", "cut"),
+    byte: fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 10, 13, 32, 40, 41, 44, 48, 61)),
+  }),
+  { minLength: 1, maxLength: 6 },
+);
+
+export function damaged(
+  text: string,
+  hits: readonly { at: number; how: string; byte: number }[],
+): Uint8Array {
+  const bytes = [...Buffer.from(text, "latin1")];
+  for (const { at, how, byte } of hits) {
+    const index = Math.floor(at * bytes.length);
+    if (how === "set") bytes[index] = byte;
+    else if (how === "drop") bytes.splice(index, 1);
+    else if (how === "insert") bytes.splice(index, 0, byte);
+    else if (at > 0.5) bytes.length = index;
+  }
+  return Uint8Array.from(bytes);
+}

@@ -1,5 +1,6 @@
 import type { WorkSpec } from "../engine/task.js";
 import { openWork } from "../engine/work.js";
+import { cpuCount } from "../machine/preset.js";
 import { machineNamed } from "../machine/presets.js";
 import { resolveSlots } from "../policy/policies.js";
 import { JsonFile } from "./json-file.js";
@@ -12,7 +13,13 @@ import type { RunOptions } from "./options.js";
  * InputError.
  */
 export async function checkRequest(work: WorkSpec, options: RunOptions): Promise<JsonFile | undefined> {
-  machineNamed(options.machine);
+  const machine = machineNamed(options.machine);
+  if (options.cpus > cpuCount(machine) && !options.quiet) {
+    const { name } = machine;
+    process.stderr.write(
+      `shootdown: ${name} has ${cpuCount(machine)} CPUs; the others are taken for further sockets\n`,
+    );
+  }
   for (const policy of options.policies) resolveSlots(policy, options.set);
   await openWork(work, options.cpus);
   return options.json === undefined || options.json === "-" ? undefined : new JsonFile(options.json);

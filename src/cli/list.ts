@@ -56,9 +56,12 @@ async function list(raw: RawOptions): Promise<void> {
   ]);
   const asked = once(raw, "kind");
   if (asked !== undefined && kinds[asked] === undefined) throw unknownName("kind", asked, Object.keys(kinds));
-  for (const kind of asked === undefined ? Object.keys(kinds) : [asked]) {
-    const rows = await kinds[kind]!();
-    const lines = tableLines({ rows, isText: true });
-    printLines(asked === undefined ? [`${kind}:`, ...lines.map((line) => `  ${line}`), ""] : lines);
+  if (asked !== undefined) {
+    printLines(tableLines({ rows: await kinds[asked]!(), isText: true }));
+    return;
+  }
+  for (const [index, kind] of Object.keys(kinds).entries()) {
+    const lines = tableLines({ rows: await kinds[kind]!(), isText: true });
+    printLines([...(index > 0 ? [""] : []), `${kind}:`, ...lines.map((line) => `  ${line}`)]);
   }
 }

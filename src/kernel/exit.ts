@@ -2,8 +2,8 @@
 
 import { type Builder, type ProgramSource, program, routine } from "../dsl/index.js";
 import { mmdrop, mmgrab_lazy_tlb } from "./fork-mm.js";
-import { exec_mmap, exit_mmap } from "./mmap.js";
 import { current_mm, type Mm } from "./mm_types.js";
+import { exec_mmap, exit_mmap } from "./mmap.js";
 import type { KernelOptions } from "./options.js";
 import { runqueue } from "./sched.js";
 import { NO_MM, task_struct } from "./task.js";

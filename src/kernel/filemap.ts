@@ -14,18 +14,15 @@ export const i_pages = record("global", { xa_lock: spinlock("xa_lock") });
  *
  * Source: linux mm/filemap.c, filemap_fault(). Left out: mapping the pages around it in the same fault.
  */
-export const filemap_fault = routine(
-  "filemap_fault",
-  (k: Builder, vma: Vma, vpn: Expr<U64>): Expr<U64> => {
-    k.work("filemap_fault");
-    const key = k.copy(page_cache_key(vma, vpn), "key");
-    const folio = k.var(k.cacheLoad("filemap_get_folio", key), "folio");
-    k.if(folio.get().eq(0), () => folio.set(filemap_add_folio(k, key)));
-    // Pages leave the cache never, so the reference may come behind the look-up.
-    k.if(folio.get().ne(0), () => folio_get(k, folio.get()));
-    return folio.get();
-  },
-);
+export const filemap_fault = routine("filemap_fault", (k: Builder, vma: Vma, vpn: Expr<U64>): Expr<U64> => {
+  k.work("filemap_fault");
+  const key = k.copy(page_cache_key(vma, vpn), "key");
+  const folio = k.var(k.cacheLoad("filemap_get_folio", key), "folio");
+  k.if(folio.get().eq(0), () => folio.set(filemap_add_folio(k, key)));
+  // Pages leave the cache never, so the reference may come behind the look-up.
+  k.if(folio.get().ne(0), () => folio_get(k, folio.get()));
+  return folio.get();
+});
 
 /** Read a page and insert it, unless somebody was faster. Source: linux mm/filemap.c, filemap_add_folio(). */
 const filemap_add_folio = routine("filemap_add_folio", (k: Builder, key: Expr<U64>): Expr<U64> => {

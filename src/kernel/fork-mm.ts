@@ -1,6 +1,6 @@
 /** Making an address space, counting who uses it, and dropping it. Part of Linux's kernel/fork.c. */
 
-import { type Builder, type Expr, record, routine, u64, type U64 } from "../dsl/index.js";
+import { type Builder, type Expr, record, routine, type U64, u64 } from "../dsl/index.js";
 import { mm_struct } from "./mm_types.js";
 import { PGD } from "./pgtable.js";
 

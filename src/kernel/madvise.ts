@@ -3,8 +3,8 @@
 import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
 import { unmap_page_range } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
-import type { mmu_gather } from "./mmu_gather-batch.js";
 import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { page } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
@@ -55,9 +55,7 @@ const madvise_free = routine(
       k.work("madvise_vma_behavior");
       const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.protect === "eager", fullmm: false });
       for_each_vma_range(k, mm.id, start, end, (found) => {
-        k.if(vma_is_anonymous(found.vma), () =>
-          madvise_free_single_vma(k, opt, tlb, found.start, found.end),
-        );
+        k.if(vma_is_anonymous(found.vma), () => madvise_free_single_vma(k, opt, tlb, found.start, found.end));
       });
       tlb_finish_mmu(k, opt, tlb);
     });

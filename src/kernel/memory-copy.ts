@@ -1,6 +1,6 @@
 /** Copying page tables for fork: private pages become shared and write-protected. Part of Linux's mm/memory.c. */
 
-import { type Builder, type Expr, routine, type U64, type Var, type Bool } from "../dsl/index.js";
+import { type Bool, type Builder, type Expr, routine, type U64, type Var } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import { folio_add_rmap, folio_get, page, page_flags } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc, pte_alloc } from "./pgtable.js";
@@ -60,7 +60,11 @@ const copy_present_pte = routine(
         folio_add_rmap(k, pfn, "folio_try_dup_anon_rmap_pte");
         const flags = k.read("PageAnonExclusive", page.at(pfn).flags);
         k.if(flags.anon_exclusive, () =>
-          k.and("ClearPageAnonExclusive", page.at(pfn).flags, page_flags.ones.with({ anon_exclusive: false })),
+          k.and(
+            "ClearPageAnonExclusive",
+            page.at(pfn).flags,
+            page_flags.ones.with({ anon_exclusive: false }),
+          ),
         );
       });
       k.if(pte.write, () => k.and("ptep_set_wrprotect", src_pte, pte_t.ones.with({ write: false })));

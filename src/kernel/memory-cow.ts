@@ -160,14 +160,7 @@ const wp_page_copy = routine(
 /** The locked half of wp_page_copy(). Source: linux mm/memory.c, and mm/pgtable-generic.c, ptep_clear_flush(). */
 const replaceEntry = routine(
   "wp_page_copy.locked",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    vmf: vm_fault,
-    orig_pte: Pte,
-    fresh: Expr<U64>,
-    copied: Var<Bool>,
-  ) => {
+  (k: Builder, opt: KernelOptions, vmf: vm_fault, orig_pte: Pte, fresh: Expr<U64>, copied: Var<Bool>) => {
     k.locked(vmf.ptl, () => {
       const now = k.read("pte_same", vmf.pte);
       const same = opt.fix["cow-no-recheck"] ? now.present : now.eq(orig_pte);

@@ -1,6 +1,15 @@
 /** Page faults: what a fault is, and those on entries that are absent. Part of Linux's mm/memory.c. */
 
-import { type Bool, type Builder, type Expr, type ProgramSource, program, routine, type U64, type Var } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  type Expr,
+  type ProgramSource,
+  program,
+  routine,
+  type U64,
+  type Var,
+} from "../dsl/index.js";
 import { filemap_fault } from "./filemap.js";
 import { alloc_anon_folio, folio_prealloc } from "./memory-alloc.js";
 import { do_wp_page } from "./memory-cow.js";
@@ -215,6 +224,13 @@ const do_shared_or_read_fault = routine("do_read_fault", (k: Builder, vmf: vm_fa
       folio_mark_dirty(k, pfn);
       first.set(pte_mkyoung(pte_mkdirty(pte_mkwrite(first.get()))));
     });
-    installOrDrop(k, vmf, first.get(), pfn, () => folio_add_rmap(k, pfn, "folio_add_file_rmap_ptes"), "faults.minor");
+    installOrDrop(
+      k,
+      vmf,
+      first.get(),
+      pfn,
+      () => folio_add_rmap(k, pfn, "folio_add_file_rmap_ptes"),
+      "faults.minor",
+    );
   });
 });

@@ -1,8 +1,7 @@
 /** Taking mappings out of page tables, and the tables themselves. Part of Linux's mm/memory.c. */
 
-import { type Builder, type Expr, type Field, routine, type U64, type Var, type Bool } from "../dsl/index.js";
+import { type Bool, type Builder, type Expr, type Field, routine, type U64, type Var } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
-import { type mmu_gather, setFlag, tlb_flush_rmaps } from "./mmu_gather-batch.js";
 import {
   pte_free_tlb,
   tlb_flush_mmu_free,
@@ -10,9 +9,21 @@ import {
   tlb_flush_pte_range,
   tlb_remove_page,
 } from "./mmu_gather.js";
+import { type mmu_gather, setFlag, tlb_flush_rmaps } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { folio_mark_dirty, folio_remove_rmap, page } from "./page.js";
-import { addrStart, entryAt, forEachTable, levelShift, PGD, PMD, PTE, ptdesc, PUD, type TableInRange } from "./pgtable.js";
+import {
+  addrStart,
+  entryAt,
+  forEachTable,
+  levelShift,
+  PGD,
+  PMD,
+  PTE,
+  PUD,
+  ptdesc,
+  type TableInRange,
+} from "./pgtable.js";
 import { type Pte, pte_none, pte_t } from "./pte.js";
 import { find_vma, for_each_vma_range } from "./vma.js";
 
@@ -29,14 +40,7 @@ interface Force {
  */
 const zap_pte_range = routine(
   "zap_pte_range",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    tlb: mmu_gather,
-    table: Expr<U64>,
-    start: Expr<U64>,
-    end: Expr<U64>,
-  ) => {
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, start: Expr<U64>, end: Expr<U64>) => {
     const addr = k.var(start, "addr");
     k.while(
       () => addr.get().lt(end),
@@ -75,14 +79,7 @@ const zap_pte_range = routine(
  */
 const zap_present_ptes = routine(
   "zap_present_ptes",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    tlb: mmu_gather,
-    table: Expr<U64>,
-    vpn: Expr<U64>,
-    force: Force,
-  ) => {
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>, force: Force) => {
     const pte = entryAt(k, table, vpn, PTE);
     const seen = k.read("ptep_get", pte);
     k.if(pte_none(seen).not(), () => {
@@ -137,9 +134,7 @@ export const unmap_page_range = routine(
 export const unmap_vmas = routine(
   "unmap_vmas",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>) => {
-    for_each_vma_range(k, tlb.mm.id, start, end, (vma) =>
-      unmap_page_range(k, opt, tlb, vma.start, vma.end),
-    );
+    for_each_vma_range(k, tlb.mm.id, start, end, (vma) => unmap_page_range(k, opt, tlb, vma.start, vma.end));
   },
 );
 
@@ -156,14 +151,7 @@ export interface Bounds {
  */
 export const free_pgd_range = routine(
   "free_pgd_range",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    tlb: mmu_gather,
-    start: Expr<U64>,
-    end: Expr<U64>,
-    bounds: Bounds,
-  ) => {
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>, bounds: Bounds) => {
     free_pte_range(k, opt, tlb, start, end, bounds);
     free_pmd_range(k, opt, tlb, start, end, bounds);
     free_pud_range(k, opt, tlb, start, end, bounds);
@@ -173,14 +161,7 @@ export const free_pgd_range = routine(
 function tableFreer(name: string, label: string, level: number) {
   return routine(
     name,
-    (
-      k: Builder,
-      opt: KernelOptions,
-      tlb: mmu_gather,
-      start: Expr<U64>,
-      end: Expr<U64>,
-      bounds: Bounds,
-    ) => {
+    (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>, bounds: Bounds) => {
       const span = 1n << BigInt(levelShift(k, level + 1));
       const rounded = addrStart(k, start, level + 1);
       const from = k.copy(rounded.lt(bounds.floor).select(rounded.add(span), rounded), "from");

@@ -8,8 +8,8 @@ import {
   record,
   rwlock,
   spinlock,
-  u64,
   type U64,
+  u64,
 } from "../dsl/index.js";
 import { padding } from "./padding.js";
 import { task_struct } from "./task.js";
@@ -55,10 +55,7 @@ export function mmOf(id: Expr<U64>, root: Expr<U64>): Mm {
 /** The address space of the running task. */
 export function current_mm(k: Builder): Mm {
   const id = k.read("current->mm", task_struct.at(k.task()).mm);
-  return mmOf(
-    id,
-    k.read("mm->pgd", mm_struct.at(id).pgd),
-  );
+  return mmOf(id, k.read("mm->pgd", mm_struct.at(id).pgd));
 }
 
 /** Everything behind the last page. */

@@ -1,12 +1,21 @@
 /** Mapping, unmapping and moving the break. Linux has the first half in mm/mmap.c and the second in mm/vma.c. */
 
-import { type Bool, type Builder, type Expr, type ProgramSource, program, routine, u64, type U64 } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  type Expr,
+  type ProgramSource,
+  program,
+  routine,
+  type U64,
+  u64,
+} from "../dsl/index.js";
 import { type Bounds, free_pgd_range, tableBounds, unmap_page_range, unmap_vmas } from "./memory-zap.js";
 import { current_mm, type Mm, taskSize } from "./mm_types.js";
-import type { mmu_gather } from "./mmu_gather-batch.js";
 import { tlb_finish_mmu, tlb_gather_mmu } from "./mmu_gather.js";
+import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
-import { find_vma, type FoundVma, heap_vma, vm_area_struct } from "./vma.js";
+import { type FoundVma, find_vma, heap_vma, vm_area_struct } from "./vma.js";
 
 /** Whether anything is mapped in [start, end). Source: linux mm/vma.c, vma_find() of do_vmi_munmap(). */
 const isMapped = routine("vma_find", (k: Builder, mm: Mm, start: Expr<U64>, end: Expr<U64>): Expr<Bool> => {

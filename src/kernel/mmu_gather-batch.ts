@@ -1,6 +1,15 @@
 /** What a gather holds: the hull of what it changed, and the pages and tables that wait for its flush. */
 
-import { type Bool, type Builder, bit, type Expr, routine, struct, type U64, type Var } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  bit,
+  type Expr,
+  routine,
+  struct,
+  type U64,
+  type Var,
+} from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { encoded_page, folio_put, folio_remove_rmap, page } from "./page.js";
@@ -65,13 +74,7 @@ export interface GatherState {
  */
 export const __tlb_remove_page = routine(
   "__tlb_remove_page",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    tlb: GatherState,
-    pfn: Expr<U64>,
-    delay_rmap: Expr<Bool>,
-  ): Expr<Bool> => {
+  (k: Builder, opt: KernelOptions, tlb: GatherState, pfn: Expr<U64>, delay_rmap: Expr<Bool>): Expr<Bool> => {
     const full = k.var(false, "full");
     const entry = encoded_page.of({ linked: true, delay_rmap, next: tlb.pages.get() });
     const linked = k.cmpxchg("encode_page", page.at(pfn).gatherLink, encoded_page.zero, entry);

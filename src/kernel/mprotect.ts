@@ -1,9 +1,17 @@
 /** Changing the rights of mappings, and of the entries that exist already. */
 
-import { type Bool, type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  type Expr,
+  type ProgramSource,
+  program,
+  routine,
+  type U64,
+} from "../dsl/index.js";
 import { current_mm } from "./mm_types.js";
-import type { mmu_gather } from "./mmu_gather-batch.js";
 import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { isExclusive, page } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
@@ -16,7 +24,7 @@ import {
   pte_present,
   pte_t,
 } from "./pte.js";
-import { for_each_vma_range, vm_page_prot, type FoundVma, type Vma } from "./vma.js";
+import { type FoundVma, for_each_vma_range, type Vma, vm_page_prot } from "./vma.js";
 
 /** Rights as mprotect(2) takes them. */
 const PROT_READ = 1;

@@ -13,9 +13,9 @@ export interface Slots {
 }
 
 /**
- * Rules of the kernel that a build can break, one at a time, so that a test can see the oracle notice.
+ * Rules of the kernel that a build can break, one at a time, so that a test can see somebody notice.
  *
- * Names that start with a capital and a dash are those of docs/modelling.md; each says what its build does wrong.
+ * Each says what its build does wrong. A: the shootdown itself. B: gathers. D: which changes need a flush.
  */
 export const MUTANTS = {
   "A-gen-reorder": "a responder flushes a range although it has missed an earlier generation",

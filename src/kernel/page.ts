@@ -1,6 +1,17 @@
 /** struct page: the reference and map counts of a frame, and the little that is known of its content. */
 
-import { type Bool, type Builder, bit, bits, type Expr, record, routine, struct, u64, type U64 } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  bit,
+  bits,
+  type Expr,
+  record,
+  routine,
+  struct,
+  type U64,
+  u64,
+} from "../dsl/index.js";
 
 /** Source: linux include/linux/page-flags.h. Anonymity is a bit here; Linux keeps it in the mapping pointer. */
 export const page_flags = struct("page_flags", {

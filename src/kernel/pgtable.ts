@@ -8,10 +8,10 @@ import {
   pteAt,
   record,
   routine,
-  spinlock,
   type SpinLock,
-  u64,
+  spinlock,
   type U64,
+  u64,
   type Var,
 } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
@@ -39,12 +39,7 @@ export function levelShift(k: Builder, level: number): number {
 }
 
 /** The entry for `vpn` in a table of this level. */
-export function entryAt(
-  k: Builder,
-  table: Operand<U64>,
-  vpn: Expr<U64>,
-  level: number,
-): Field<pte_t> {
+export function entryAt(k: Builder, table: Operand<U64>, vpn: Expr<U64>, level: number): Field<pte_t> {
   return pteAt(table, vpn.shr(levelShift(k, level)).and((1n << BigInt(k.radixBits)) - 1n), pte_t);
 }
 

@@ -3,8 +3,8 @@
 import { type AnyRecord, assemble, type Program, type ProgramSource } from "../dsl/index.js";
 import { exec, exit } from "./exit.js";
 import { i_pages } from "./filemap.js";
-import { mmContextIds } from "./fork-mm.js";
 import { fork } from "./fork.js";
+import { mmContextIds } from "./fork-mm.js";
 import { madvise } from "./madvise.js";
 import { page_fault } from "./memory-fault.js";
 import { mm_struct } from "./mm_types.js";
@@ -47,7 +47,10 @@ export interface KernelTarget {
 }
 
 /** The entries, for those who add some of their own and assemble them together with kernelRecords. */
-export function kernelEntries(slots: Slots, target: Omit<KernelTarget, "cpus" | "radixBits">): ProgramSource[] {
+export function kernelEntries(
+  slots: Slots,
+  target: Omit<KernelTarget, "cpus" | "radixBits">,
+): ProgramSource[] {
   const opt: KernelOptions = {
     slots,
     fix: target.mutants ?? {},

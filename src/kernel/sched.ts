@@ -1,6 +1,15 @@
 /** Changing the task that a CPU runs. */
 
-import { type Builder, type Expr, type ProgramSource, program, record, u64, type U64, type Var } from "../dsl/index.js";
+import {
+  type Builder,
+  type Expr,
+  type ProgramSource,
+  program,
+  record,
+  type U64,
+  u64,
+  type Var,
+} from "../dsl/index.js";
 import { mmdrop, mmgrab_lazy_tlb } from "./fork-mm.js";
 import type { KernelOptions } from "./options.js";
 import { IDLE_TASK, NO_MM, task_struct } from "./task.js";

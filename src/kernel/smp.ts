@@ -1,6 +1,19 @@
 /** Function calls on other CPUs by interrupt. The only function here is the TLB flush. */
 
-import { type Bool, type Builder, cpuArray, type CpuMask, cpumask, type Expr, type Field, record, routine, u64, type U64, type Var } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  type CpuMask,
+  cpuArray,
+  cpumask,
+  type Expr,
+  type Field,
+  record,
+  routine,
+  type U64,
+  u64,
+  type Var,
+} from "../dsl/index.js";
 
 /** `csd` of a call that is under way; the CPU that was called clears it. */
 const CSD_FLAG_LOCK = 1;
@@ -62,8 +75,7 @@ export const smp_call_function_many = routine(
     k.if(
       nr_cpus.get().eq(1),
       () => k.raiseOne("send_call_function_single_ipi", last_cpu.get()),
-      () =>
-        k.if(nr_cpus.get().gt(1), () => k.raise("send_call_function_ipi_mask", cfd.cfd_cpumask_ipi)),
+      () => k.if(nr_cpus.get().gt(1), () => k.raise("send_call_function_ipi_mask", cfd.cfd_cpumask_ipi)),
     );
   },
 );

@@ -49,59 +49,53 @@ export const switch_mm_irqs_off = routine(
  *
  * Source: linux arch/x86/mm/tlb.c, switch_mm_irqs_off(), where prev == next.
  */
-const catchUp = routine(
-  "switch_mm_irqs_off.unlazy",
-  (k: Builder, opt: KernelOptions, next: Expr<U64>) => {
-    if (opt.fix["A-lazy-no-catch-up"]) return;
-    const mm = mm_struct.at(next);
-    k.fence("smp_mb", "mb");
-    const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
-    const asid = k.read("prev_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
-    const slot = ctxs(k.cpu(), asid);
-    const tlb_gen = k.read("ctxs[prev_asid].tlb_gen", slot.tlb_gen);
-    k.if(tlb_gen.ne(next_tlb_gen), () => {
-      const pgd = k.read("next->pgd", mm.pgd);
-      k.write("ctxs[prev_asid].tlb_gen = next_tlb_gen", slot.tlb_gen, next_tlb_gen);
-      k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), false);
-      k.count("flushes.taskSwitch");
-    });
-  },
-);
+const catchUp = routine("switch_mm_irqs_off.unlazy", (k: Builder, opt: KernelOptions, next: Expr<U64>) => {
+  if (opt.fix["A-lazy-no-catch-up"]) return;
+  const mm = mm_struct.at(next);
+  k.fence("smp_mb", "mb");
+  const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
+  const asid = k.read("prev_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
+  const slot = ctxs(k.cpu(), asid);
+  const tlb_gen = k.read("ctxs[prev_asid].tlb_gen", slot.tlb_gen);
+  k.if(tlb_gen.ne(next_tlb_gen), () => {
+    const pgd = k.read("next->pgd", mm.pgd);
+    k.write("ctxs[prev_asid].tlb_gen = next_tlb_gen", slot.tlb_gen, next_tlb_gen);
+    k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), false);
+    k.count("flushes.taskSwitch");
+  });
+});
 
 /** Source: linux arch/x86/mm/tlb.c, switch_mm_irqs_off(), where prev != next. */
-const switchTo = routine(
-  "switch_mm_irqs_off.switch",
-  (k: Builder, opt: KernelOptions, next: Expr<U64>) => {
-    const me = cpu_tlbstate.at(k.cpu());
-    const mm = mm_struct.at(next);
-    const pgd = mm_pgd(k, next);
-    const ctx_id = k.read("next->context.ctx_id", mm.ctx_id);
-    k.write("LOADED_MM_SWITCHING", me.loaded_mm, LOADED_MM_SWITCHING);
-    const inMask = k.maskTest("cpumask_test_cpu", mm.mm_cpumask, k.cpu());
-    k.if(
-      inMask,
-      () => {
-        if (!opt.fix["A-switch-barrier"]) k.fence("smp_mb", "mb");
-      },
-      () => k.maskSet("cpumask_set_cpu", mm.mm_cpumask, k.cpu()),
-    );
-    const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
-    const ns = { asid: k.var(0, "asid"), need_flush: k.var(true, "need_flush") };
-    if (opt.pcid) choose_new_asid(k, opt, ctx_id, next_tlb_gen, ns);
-    const asid = ns.asid.get();
-    const slot = ctxs(k.cpu(), asid);
-    k.if(ns.need_flush.get(), () => {
-      k.write("ctxs[asid].ctx_id", slot.ctx_id, ctx_id);
-      k.write("ctxs[asid].tlb_gen", slot.tlb_gen, next_tlb_gen);
-      k.count("flushes.taskSwitch");
-    });
-    k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), ns.need_flush.get().not());
-    // The flusher may take this CPU's word for it only after the new root is in force.
-    k.fence("barrier", "cbar");
-    k.write("loaded_mm", me.loaded_mm, mmPointer(next));
-    k.write("loaded_mm_asid", me.loaded_mm_asid, asid);
-  },
-);
+const switchTo = routine("switch_mm_irqs_off.switch", (k: Builder, opt: KernelOptions, next: Expr<U64>) => {
+  const me = cpu_tlbstate.at(k.cpu());
+  const mm = mm_struct.at(next);
+  const pgd = mm_pgd(k, next);
+  const ctx_id = k.read("next->context.ctx_id", mm.ctx_id);
+  k.write("LOADED_MM_SWITCHING", me.loaded_mm, LOADED_MM_SWITCHING);
+  const inMask = k.maskTest("cpumask_test_cpu", mm.mm_cpumask, k.cpu());
+  k.if(
+    inMask,
+    () => {
+      if (!opt.fix["A-switch-barrier"]) k.fence("smp_mb", "mb");
+    },
+    () => k.maskSet("cpumask_set_cpu", mm.mm_cpumask, k.cpu()),
+  );
+  const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
+  const ns = { asid: k.var(0, "asid"), need_flush: k.var(true, "need_flush") };
+  if (opt.pcid) choose_new_asid(k, opt, ctx_id, next_tlb_gen, ns);
+  const asid = ns.asid.get();
+  const slot = ctxs(k.cpu(), asid);
+  k.if(ns.need_flush.get(), () => {
+    k.write("ctxs[asid].ctx_id", slot.ctx_id, ctx_id);
+    k.write("ctxs[asid].tlb_gen", slot.tlb_gen, next_tlb_gen);
+    k.count("flushes.taskSwitch");
+  });
+  k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), ns.need_flush.get().not());
+  // The flusher may take this CPU's word for it only after the new root is in force.
+  k.fence("barrier", "cbar");
+  k.write("loaded_mm", me.loaded_mm, mmPointer(next));
+  k.write("loaded_mm_asid", me.loaded_mm_asid, asid);
+});
 
 /**
  * The slot that still has this address space, or else the next one in turn.

@@ -1,132 +1,21 @@
-/** Flushing TLBs: the CPU that asks (initiator), and the CPUs that comply (responders). */
+/** Flushing TLBs: the CPU that asks, and how it chooses whom. */
 
-import { type Bool, type Builder, bool, type Expr, type Operand, routine, u64, type U64, type Var } from "../dsl/index.js";
-import { type Mm, mm_struct, taskSize } from "./mm_types.js";
+import {
+  type Bool,
+  type Builder,
+  bool,
+  type Expr,
+  type Operand,
+  routine,
+  type U64,
+  u64,
+  type Var,
+} from "../dsl/index.js";
+import { type Mm, taskSize } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
-import { switch_to_init_mm } from "./tlb-switch.js";
-import {
-  cpu_tlbstate,
-  ctxs,
-  flush_tlb_info,
-  INIT_MM,
-  kern_pcid,
-  LOADED_MM_SWITCHING,
-  mmId,
-  mmPointer,
-  TLB_FLUSH_ALL,
-  TLB_GENERATION_INVALID,
-} from "./tlbflush.js";
-
-/** What flush_tlb_func() is told. A responder reads it from the initiator's record, member by member, when needed. */
-export interface FlushRequest {
-  /** Pointer of the address space. */
-  readonly mm: (k: Builder) => Expr<U64>;
-  readonly start: (k: Builder) => Expr<U64>;
-  readonly end: (k: Builder) => Expr<U64>;
-  readonly stride_shift: (k: Builder) => Expr<U64>;
-  readonly new_tlb_gen: (k: Builder) => Expr<U64>;
-  /** Counts an interrupt that found nothing to do. */
-  readonly wasted: (k: Builder) => void;
-}
-
-/** The request of another CPU, as its flush_tlb_info says. */
-export function requestOf(initiator: Expr<U64>): FlushRequest {
-  const info = flush_tlb_info.at(initiator);
-  return {
-    mm: (k) => k.read("f->mm", info.info_mm),
-    start: (k) => k.read("f->start", info.info_start),
-    end: (k) => k.read("f->end", info.info_end),
-    stride_shift: (k) => k.read("f->stride_shift", info.info_stride_shift),
-    new_tlb_gen: (k) => k.read("f->new_tlb_gen", info.info_new_tlb_gen),
-    wasted: (k) => k.count("ipis.wasted"),
-  };
-}
-
-/**
- * Make this CPU's TLB follow one request. Interrupts are off.
- *
- * A CPU that does not run the address space any more leaves its mask; a lazy one lets go of it altogether, because it
- * could walk tables speculatively that are about to be freed.
- * Source: linux arch/x86/mm/tlb.c, flush_tlb_func(). Simplified: no global ASIDs.
- */
-export const flush_tlb_func = routine(
-  "flush_tlb_func",
-  (k: Builder, opt: KernelOptions, f: FlushRequest) => {
-    const me = cpu_tlbstate.at(k.cpu());
-    const loaded_mm = k.read("loaded_mm", me.loaded_mm);
-    const mm = f.mm(k);
-    k.if(
-      mm.ne(INIT_MM).and(mm.ne(loaded_mm)),
-      () => {
-        k.maskClear("cpumask_clear_cpu", mm_struct.at(mmId(mm)).mm_cpumask, k.cpu());
-        f.wasted(k);
-      },
-      () =>
-        k.if(
-          loaded_mm.eq(INIT_MM),
-          () => f.wasted(k),
-          () => {
-            const is_lazy = k.read("is_lazy", me.is_lazy);
-            k.if(
-              is_lazy,
-              () => switch_to_init_mm(k, opt),
-              () => flushLoadedMm(k, opt, mmId(loaded_mm), f),
-            );
-          },
-        ),
-    );
-  },
-);
-
-/** The part of flush_tlb_func() that works on the loaded address space. Source: linux arch/x86/mm/tlb.c. */
-const flushLoadedMm = routine(
-  "flush_tlb_func.loaded_mm",
-  (k: Builder, opt: KernelOptions, mm: Expr<U64>, f: FlushRequest) => {
-    const asid = k.read("loaded_mm_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
-    const slot = ctxs(k.cpu(), asid);
-    const local_tlb_gen = k.read("local_tlb_gen", slot.tlb_gen);
-    const new_tlb_gen = f.new_tlb_gen(k);
-    const done = (): void => {
-      k.count("flushes.avoided.generation-done");
-      f.wasted(k);
-    };
-    // A request that a later one has covered is done, without a look at the shared line of the address space.
-    k.if(new_tlb_gen.ne(TLB_GENERATION_INVALID).and(new_tlb_gen.le(local_tlb_gen)), done, () => {
-      const mm_tlb_gen = k.read("mm_tlb_gen", mm_struct.at(mm).tlb_gen);
-      k.if(local_tlb_gen.eq(mm_tlb_gen), done, () => {
-        const end = f.end(k);
-        const follows = new_tlb_gen.eq(local_tlb_gen.add(1)).and(new_tlb_gen.eq(mm_tlb_gen));
-        const inOrder = opt.fix["A-gen-reorder"] ? new_tlb_gen.ne(TLB_GENERATION_INVALID) : follows;
-        k.if(
-          end.ne(TLB_FLUSH_ALL).and(inOrder),
-          () => flushRange(k, f.start(k), end, f.stride_shift(k)),
-          () => {
-            k.flushPcid("flush_tlb_local", kern_pcid(opt, asid));
-            k.count("flushes.full");
-          },
-        );
-        k.write("ctxs[loaded_mm_asid].tlb_gen", slot.tlb_gen, mm_tlb_gen);
-      });
-    });
-  },
-);
-
-function flushRange(k: Builder, start: Expr<U64>, end: Expr<U64>, stride_shift: Expr<U64>): void {
-  const addr = k.var(start, "addr");
-  const stride = k.copy(u64.of(1).shl(stride_shift), "stride");
-  const nr_invalidate = k.var(0, "nr_invalidate");
-  k.while(
-    () => addr.get().lt(end),
-    () => {
-      k.invlpg("flush_tlb_one_user", addr.get());
-      addr.set(addr.get().add(stride));
-      nr_invalidate.set(nr_invalidate.get().add(1));
-    },
-  );
-  k.count("flushes.ranged");
-  k.count("flushes.pages", nr_invalidate.get());
-}
+import { flush_tlb_func } from "./tlb-func.js";
+import { cpu_tlbstate, flush_tlb_info, LOADED_MM_SWITCHING, mmPointer, TLB_FLUSH_ALL } from "./tlbflush.js";
 
 /**
  * Whether a CPU of the mask may hold translations that this flush is about.
@@ -248,9 +137,7 @@ function flushEverywhere(k: Builder, opt: KernelOptions, mm: Mm, hull: Hull): vo
 const cpumask_any_but_this = routine("cpumask_any_but", (k: Builder, mm: Mm): Expr<Bool> => {
   const any = k.var(0, "any");
   any.set(k.maskNext("cpumask_first", mm.mm_cpumask, 0));
-  k.if(any.get().eq(k.cpu()), () =>
-    any.set(k.maskNext("cpumask_next", mm.mm_cpumask, k.cpu().add(1))),
-  );
+  k.if(any.get().eq(k.cpu()), () => any.set(k.maskNext("cpumask_next", mm.mm_cpumask, k.cpu().add(1))));
   return k.copy(any.get().lt(k.cpus), "any_other");
 });
 
@@ -274,14 +161,7 @@ const get_flush_tlb_info = routine(
  */
 const native_flush_tlb_multi = routine(
   "native_flush_tlb_multi",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    mm: Mm,
-    freed_tables: Expr<Bool>,
-    targets: Var<U64>,
-    local: Var<Bool>,
-  ) => {
+  (k: Builder, opt: KernelOptions, mm: Mm, freed_tables: Expr<Bool>, targets: Var<U64>, local: Var<Bool>) => {
     runsLocally(k, mm, freed_tables, local);
     const lazyToo = opt.fix["A-lazy-tables"] ? bool.of(false) : freed_tables;
     smp_call_function_many(k, mm.mm_cpumask, targets, (cpu) => {

@@ -1,6 +1,6 @@
 /** What each CPU knows of its own TLB: the loaded address space, its PCID slots, and the flush it is asking for. */
 
-import { array, bool, type Expr, type Field, type Operand, record, u64, type U64 } from "../dsl/index.js";
+import { array, bool, type Expr, type Field, type Operand, record, type U64, u64 } from "../dsl/index.js";
 import type { KernelOptions } from "./options.js";
 import { padding } from "./padding.js";
 

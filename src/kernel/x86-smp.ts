@@ -3,7 +3,7 @@
 import { type ProgramSource, program } from "../dsl/index.js";
 import type { KernelOptions } from "./options.js";
 import { csd_unlock } from "./smp.js";
-import { flush_tlb_func, requestOf } from "./tlb.js";
+import { flush_tlb_func, requestOf } from "./tlb-func.js";
 
 /**
  * Serve every call that is waiting, each acknowledged behind its flush.

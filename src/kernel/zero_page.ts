@@ -1,6 +1,6 @@
 /** The frame of zeroes that every private page is until its first write. */
 
-import { type Builder, type Expr, record, routine, u64, type U64 } from "../dsl/index.js";
+import { type Builder, type Expr, record, routine, type U64, u64 } from "../dsl/index.js";
 import { padding } from "./padding.js";
 
 /** Source: linux mm/mm_init.c, zero_page_pfn. */

@@ -3,10 +3,8 @@ import type { MachinePreset } from "./preset.js";
 import { skylakeSp, skylakeSpPti } from "./skylake-sp.js";
 import { zen4 } from "./zen4.js";
 
-/** Every machine that can be named; the first is the default. */
+/** Every machine that can be named. */
 export const machines: readonly MachinePreset[] = [skylakeSp, skylakeSpPti, zen4];
-
-export const defaultMachine = skylakeSp.name;
 
 /** Throws: UsageError with the nearest name. */
 export function machineNamed(name: string): MachinePreset {

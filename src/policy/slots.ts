@@ -1,6 +1,6 @@
 /** The slots of the kernel: what each decides, and the variants that it has. */
 
-import { unknownName, UsageError } from "../errors.js";
+import { UsageError, unknownName } from "../errors.js";
 import type { Slots } from "../kernel/options.js";
 
 export interface Variant {
@@ -15,7 +15,10 @@ export interface Slot {
 }
 
 /** Exactly the variants that the programs in src/kernel can be assembled with. */
-type Variants<N extends keyof Slots> = { readonly title: string; readonly variants: Record<Slots[N], Variant> };
+type Variants<N extends keyof Slots> = {
+  readonly title: string;
+  readonly variants: Record<Slots[N], Variant>;
+};
 
 const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
   shootdown: {
@@ -70,7 +73,8 @@ export function withVariants(base: Slots, set: Readonly<Record<string, string>>)
     const slot = slots[name];
     if (slot === undefined) throw unknownName("slot", name, Object.keys(slots));
     const known = Object.keys(slot.variants);
-    if (known.length === 0) throw new UsageError(`slot '${name}' has no variants to choose from in this version`);
+    if (known.length === 0)
+      throw new UsageError(`slot '${name}' has no variants to choose from in this version`);
     if (!known.includes(variant)) throw unknownName(`variant of slot '${name}'`, variant, known);
   }
   return { ...base, ...set };

@@ -23,5 +23,7 @@ export function traceLines(run: RunResult): string[] {
     ...calls.map(([name, number]) => `${name} ${count(number)}`),
     ...(otherCalls > 0 ? [plural(otherCalls, "other call")] : []),
   ];
-  return [`trace: ${trace.format}, ${parts.join(", ")}`];
+  const assumed =
+    accesses > 0 ? [] : ["trace: no accesses recorded; which pages are touched is assumed (--touch)"];
+  return [`trace: ${trace.format}, ${parts.join(", ")}`, ...assumed];
 }

@@ -72,6 +72,7 @@ export class CallWriter {
   }
 
   *#mprotect(thread: Thread, event: Event<"mprotect">): Writing {
+    if (event.length === 0) return;
     const [start, end] = this.#pages(event.start, event.length);
     yield* this.#records.imageOver(thread, start, end);
     const args = [{ page: start }, { page: end }, rightsOf(event.prot)];
@@ -81,6 +82,7 @@ export class CallWriter {
   }
 
   *#madvise(thread: Thread, event: Event<"madvise">): Writing {
+    if (event.length === 0) return;
     const [start, end] = this.#pages(event.start, event.length);
     const args = [{ page: start }, { page: end }, event.advice];
     yield* this.#records.imageOver(thread, start, end);

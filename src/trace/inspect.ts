@@ -33,3 +33,17 @@ export async function* traceEvents(
     reader.close();
   }
 }
+
+/** One line for an event: "0 load 0x1fff000658 8", "1 munmap start 0x7f0000000000 length 4096". */
+export function eventText(event: TraceEvent): string {
+  if (event.name === "access") {
+    const kind = ["load", "store", "fetch", "modify"][event.kind];
+    return `${event.thread} ${kind} 0x${event.address.toString(16)} ${event.size}`;
+  }
+  const { thread, name, ...rest } = event;
+  const isAddress = (key: string): boolean => key === "start" || key === "end" || key === "newStart";
+  const values = Object.entries(rest).map(
+    ([key, value]) => `${key} ${isAddress(key) ? `0x${value.toString(16)}` : value}`,
+  );
+  return [thread, name, ...values].join(" ");
+}

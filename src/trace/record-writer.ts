@@ -162,7 +162,7 @@ export class RecordWriter {
 }
 
 /** The process that a new thread of `parent` runs in, and what it need not wait for. */
-export function joined(parent: Thread): { process: Process; waitedRank: number } {
+export function joinProcess(parent: Thread): { process: Process; waitedRank: number } {
   const { process } = parent;
   // All calls so far were the parent's own: they are done when it starts the new thread.
   const waitedRank = process.threads === 1 ? process.lastRank : parent.waitedRank;

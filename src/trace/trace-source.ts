@@ -4,7 +4,7 @@ import { InputError } from "./errors.js";
 import { CALL, type CallEvent, EventBlock, type TraceReader } from "./event.js";
 import type { Numbering } from "./numbering.js";
 import { Process, type Thread } from "./process.js";
-import { joined, RecordWriter, type Writing } from "./record-writer.js";
+import { joinProcess, RecordWriter, type Writing } from "./record-writer.js";
 import { Relocation } from "./relocation.js";
 import { Tally } from "./tally.js";
 
@@ -179,7 +179,7 @@ export class TraceSource {
 
   *#start(parent: Thread, number: number): Writing {
     const { copies } = this.#options;
-    const { process, waitedRank } = joined(parent);
+    const { process, waitedRank } = joinProcess(parent);
     // Pages that were one thread's own are known without an entry in the book.
     this.#cacheKeys.fill(-1);
     const child = this.#addThread(number, process, waitedRank);

@@ -1,0 +1,123 @@
+/** The CPU that complies with a flush: one request, however many others it has missed. Part of Linux's tlb.c. */
+
+import { type Builder, type Expr, routine, type U64, u64 } from "../dsl/index.js";
+import { mm_struct } from "./mm_types.js";
+import type { KernelOptions } from "./options.js";
+import { switch_to_init_mm } from "./tlb-switch.js";
+import {
+  cpu_tlbstate,
+  ctxs,
+  flush_tlb_info,
+  INIT_MM,
+  kern_pcid,
+  mmId,
+  TLB_FLUSH_ALL,
+  TLB_GENERATION_INVALID,
+} from "./tlbflush.js";
+
+/** What flush_tlb_func() is told. A responder reads it from the initiator's record, member by member, when needed. */
+export interface FlushRequest {
+  /** Pointer of the address space. */
+  readonly mm: (k: Builder) => Expr<U64>;
+  readonly start: (k: Builder) => Expr<U64>;
+  readonly end: (k: Builder) => Expr<U64>;
+  readonly stride_shift: (k: Builder) => Expr<U64>;
+  readonly new_tlb_gen: (k: Builder) => Expr<U64>;
+  /** Counts an interrupt that found nothing to do. */
+  readonly wasted: (k: Builder) => void;
+}
+
+/** The request of another CPU, as its flush_tlb_info says. */
+export function requestOf(initiator: Expr<U64>): FlushRequest {
+  const info = flush_tlb_info.at(initiator);
+  return {
+    mm: (k) => k.read("f->mm", info.info_mm),
+    start: (k) => k.read("f->start", info.info_start),
+    end: (k) => k.read("f->end", info.info_end),
+    stride_shift: (k) => k.read("f->stride_shift", info.info_stride_shift),
+    new_tlb_gen: (k) => k.read("f->new_tlb_gen", info.info_new_tlb_gen),
+    wasted: (k) => k.count("ipis.wasted"),
+  };
+}
+
+/**
+ * Make this CPU's TLB follow one request. Interrupts are off.
+ *
+ * A CPU that does not run the address space any more leaves its mask; a lazy one lets go of it altogether, because it
+ * could walk tables speculatively that are about to be freed.
+ * Source: linux arch/x86/mm/tlb.c, flush_tlb_func(). Simplified: no global ASIDs.
+ */
+export const flush_tlb_func = routine("flush_tlb_func", (k: Builder, opt: KernelOptions, f: FlushRequest) => {
+  const me = cpu_tlbstate.at(k.cpu());
+  const loaded_mm = k.read("loaded_mm", me.loaded_mm);
+  const mm = f.mm(k);
+  k.if(
+    mm.ne(INIT_MM).and(mm.ne(loaded_mm)),
+    () => {
+      k.maskClear("cpumask_clear_cpu", mm_struct.at(mmId(mm)).mm_cpumask, k.cpu());
+      f.wasted(k);
+    },
+    () =>
+      k.if(
+        loaded_mm.eq(INIT_MM),
+        () => f.wasted(k),
+        () => {
+          const is_lazy = k.read("is_lazy", me.is_lazy);
+          k.if(
+            is_lazy,
+            () => switch_to_init_mm(k, opt),
+            () => flushLoadedMm(k, opt, mmId(loaded_mm), f),
+          );
+        },
+      ),
+  );
+});
+
+/** The part of flush_tlb_func() that works on the loaded address space. Source: linux arch/x86/mm/tlb.c. */
+const flushLoadedMm = routine(
+  "flush_tlb_func.loaded_mm",
+  (k: Builder, opt: KernelOptions, mm: Expr<U64>, f: FlushRequest) => {
+    const asid = k.read("loaded_mm_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
+    const slot = ctxs(k.cpu(), asid);
+    const local_tlb_gen = k.read("local_tlb_gen", slot.tlb_gen);
+    const new_tlb_gen = f.new_tlb_gen(k);
+    const done = (): void => {
+      k.count("flushes.avoided.generation-done");
+      f.wasted(k);
+    };
+    // A request that a later one has covered is done, without a look at the shared line of the address space.
+    k.if(new_tlb_gen.ne(TLB_GENERATION_INVALID).and(new_tlb_gen.le(local_tlb_gen)), done, () => {
+      const mm_tlb_gen = k.read("mm_tlb_gen", mm_struct.at(mm).tlb_gen);
+      k.if(local_tlb_gen.eq(mm_tlb_gen), done, () => {
+        const end = f.end(k);
+        const follows = new_tlb_gen.eq(local_tlb_gen.add(1)).and(new_tlb_gen.eq(mm_tlb_gen));
+        const inOrder = opt.fix["A-gen-reorder"] ? new_tlb_gen.ne(TLB_GENERATION_INVALID) : follows;
+        k.if(
+          end.ne(TLB_FLUSH_ALL).and(inOrder),
+          () => flushRange(k, f.start(k), end, f.stride_shift(k)),
+          () => {
+            k.flushPcid("flush_tlb_local", kern_pcid(opt, asid));
+            k.count("flushes.full");
+          },
+        );
+        k.write("ctxs[loaded_mm_asid].tlb_gen", slot.tlb_gen, mm_tlb_gen);
+      });
+    });
+  },
+);
+
+function flushRange(k: Builder, start: Expr<U64>, end: Expr<U64>, stride_shift: Expr<U64>): void {
+  const addr = k.var(start, "addr");
+  const stride = k.copy(u64.of(1).shl(stride_shift), "stride");
+  const nr_invalidate = k.var(0, "nr_invalidate");
+  k.while(
+    () => addr.get().lt(end),
+    () => {
+      k.invlpg("flush_tlb_one_user", addr.get());
+      addr.set(addr.get().add(stride));
+      nr_invalidate.set(nr_invalidate.get().add(1));
+    },
+  );
+  k.count("flushes.ranged");
+  k.count("flushes.pages", nr_invalidate.get());
+}
