@@ -9,7 +9,7 @@ import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
 import { canDeliver } from "./ipi";
 import {
-  callsDone, CK_ARRIVAL, CK_CLOCK, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_TASK, hw, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
+  callsDone, CK_ARRIVAL, CK_CLOCK, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_TASK, hw, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
   TT_FLAGS, TT_STATE,
 } from "./layout";
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
@@ -45,11 +45,17 @@ function inOrder(i: u32): u32 {
   return i < odd ? (i << 1) + 1 : (i - odd) << 1;
 }
 
+/** Whether a CPU executes its task's accesses now: no trap stops it, and no interrupt handler is under way. */
+function runsUserCode(cpu: u32): bool {
+  const k = clk(cpu);
+  return load<u32>(k, CK_MODE) == MODE_USER && load<u32>(k, CK_TRAP) == TRAP_NONE && load<u32>(hw(cpu), HW_IN_IRQ) == 0;
+}
+
 function bound(end: u64): void {
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = inOrder(i);
     const k = clk(cpu);
-    if (load<u32>(k, CK_MODE) != MODE_USER || load<u32>(k, CK_TRAP) != TRAP_NONE) continue;
+    if (!runsUserCode(cpu)) continue;
     // A pending interrupt stops the turn where it arrives.
     const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
     if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
@@ -69,7 +75,7 @@ function releaseWaiters(): void {
 function slices(): void {
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const k = clk(cpu);
-    if (load<u32>(k, CK_MODE) != MODE_USER || load<u32>(k, CK_TRAP) != TRAP_NONE) continue;
+    if (!runsUserCode(cpu)) continue;
     if (load<u64>(k, CK_CLOCK) >= load<u64>(k, CK_SLICE_END) && hasOtherRunnable(cpu)) store<u32>(k, TRAP_SLICE, CK_TRAP);
   }
 }
@@ -114,7 +120,7 @@ function nextTime(): u64 {
   let least = due == NEVER ? NEVER : due >> 10;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const k = clk(cpu);
-    if (load<u32>(k, CK_MODE) == MODE_USER && load<u32>(k, CK_TRAP) == TRAP_NONE) least = min(least, load<u64>(k, CK_CLOCK));
+    if (runsUserCode(cpu)) least = min(least, load<u64>(k, CK_CLOCK));
   }
   return least;
 }

@@ -1,7 +1,7 @@
 /** The hot path: user accesses through TLBs, walks, A and D bits, rights and the clock, beside the same model in C. */
 import type { MachineNumbers } from "../src/machine/preset.js";
 import { HotWorld } from "./hot-world.js";
-import { byTurns, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
+import { byTurns, type Counts, differenceOf, type Timing, timingOf, WARM_UP } from "./passes.js";
 import { makeStream, type StreamKind } from "./streams.js";
 import { type CompiledTwin, Twin } from "./twin.js";
 
@@ -16,7 +16,7 @@ export interface HotPathRow {
   readonly difference?: string;
 }
 
-/** Measures one stream. The first pass, in which all pages get their A and D bits, counts for the comparison only. */
+/** Measures one stream. The first pass, in which all pages get their A and D bits, is compared, too. */
 export async function measureHotPath(
   kind: StreamKind,
   machine: MachineNumbers,
@@ -28,7 +28,7 @@ export async function measureHotPath(
   const twin = compiled === undefined ? undefined : new Twin(compiled, stream);
   try {
     const contestants = twin === undefined ? [engine] : [engine, twin];
-    const [enginePasses, twinPasses] = await byTurns(contestants, rounds + 1);
+    const [enginePasses, twinPasses] = await byTurns(contestants, rounds + WARM_UP);
     const difference = twinPasses && differenceOf([engine.name, "C"], enginePasses!, twinPasses);
     return {
       stream: kind.name,

@@ -1,7 +1,7 @@
 /** Kernel-heavy runs: how many steps of the simulated kernel a second of the host pays for. */
 import type { MachinePreset } from "../src/machine/preset.js";
 import { builtinWorkload } from "../src/workload/builtins.js";
-import { byTurns, type Counts, type Timing, timingOf } from "./passes.js";
+import { byTurns, type Counts, type Timing, timingOf, WARM_UP } from "./passes.js";
 import { Simulation } from "./simulation.js";
 
 export interface KernelRow {
@@ -23,7 +23,7 @@ export async function measureKernel(
 ): Promise<KernelRow[]> {
   const workload = builtinWorkload("munmap-loop", { iterations: `${iterations}` }, cpus);
   const contestants = policies.map((policy) => new Simulation(policy, { machine, policy, cpus, workload }));
-  const measured = await byTurns(contestants, rounds + 1);
+  const measured = await byTurns(contestants, rounds + WARM_UP);
   return measured.map((passes, index) => {
     const { counts } = passes.at(-1)!;
     return {

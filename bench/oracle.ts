@@ -3,7 +3,7 @@ import type { MachinePreset } from "../src/machine/preset.js";
 import { machineNumbers } from "../src/machine/preset.js";
 import { builtinWorkload } from "../src/workload/builtins.js";
 import { HotWorld } from "./hot-world.js";
-import { byTurns, type Contestant, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
+import { byTurns, type Contestant, type Counts, differenceOf, type Timing, timingOf, WARM_UP } from "./passes.js";
 import { Simulation } from "./simulation.js";
 import { makeStream, type StreamKind } from "./streams.js";
 
@@ -52,7 +52,7 @@ async function measure(
   rounds: number,
   units?: number,
 ): Promise<OracleRow> {
-  const [on, off] = await byTurns(contestants, rounds + 1);
+  const [on, off] = await byTurns(contestants, rounds + WARM_UP);
   const { counts } = on!.at(-1)!;
   const difference = differenceOf([contestants[0].name, contestants[1].name], on!, off!);
   return {

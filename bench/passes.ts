@@ -1,9 +1,14 @@
-/** Measuring by turns: whoever is compared runs alternately, so that what disturbs the machine disturbs both alike. */
+/**
+ * Measuring by turns: whoever is compared runs alternately, so that what disturbs the machine disturbs both alike.
+ *
+ * Time is time on the CPU, of all threads of a process: what another process takes of a core does not count, though it does cost
+ * caches. On an idle machine it is the time on the wall, as hardly anything here runs beside the main thread.
+ */
 
 /** Numbers that must not depend on who computed them, by name. */
 export type Counts = Readonly<Record<string, number>>;
 
-/** One run over the same work, as long as a contestant measured it itself. */
+/** One run over the same work, as long as a contestant measured it itself. Time is on the CPU. */
 export interface Pass {
   readonly nanoseconds: number;
   readonly counts: Counts;
@@ -14,6 +19,12 @@ export interface Contestant<P extends Pass = Pass> {
   /** Runs the work once more, from the state that the pass before left. */
   pass(): P | Promise<P>;
   close?(): void;
+}
+
+/** Nanoseconds that this process has been on a CPU. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1000;
 }
 
 /** Each contestant runs once a round: forward in even rounds, backward in odd ones. Returns the passes of each, in their order. */
@@ -28,15 +39,18 @@ export async function byTurns<P extends Pass>(contestants: readonly Contestant<P
   return measured;
 }
 
+/** Passes before those that count: in them the engine's code is compiled a second time, in the background. */
+export const WARM_UP = 3;
+
 export interface Timing {
   /** Nanoseconds for one unit of work. */
   readonly best: number;
   readonly median: number;
 }
 
-/** Best and median time of a unit of work, of which every pass did `units`. The first pass is left out: it warms up. */
+/** Best and median time of a unit of work, of which every pass did `units`. The first passes are left out: they warm up. */
 export function timingOf(passes: readonly Pass[], units: number): Timing {
-  const sorted = passes.slice(1).map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
+  const sorted = passes.slice(WARM_UP).map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const median =
     sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;

@@ -26,9 +26,9 @@ export interface Size {
 }
 
 export const FULL: Size = {
-  rounds: 21,
+  rounds: 31,
   simulationRounds: 5,
-  accesses: 2 ** 19,
+  accesses: 2 ** 18,
   iterations: 200,
   cpus: 8,
   recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "redis.strace.gz"],

@@ -89,7 +89,7 @@ function hostLines({ host, size }: Results): string[] {
   return [
     `node ${node} (V8 ${v8}) on ${cpu}, ${cpus} CPUs, load ${load.toFixed(1)}`,
     `release build ${engine}${commit === undefined ? "" : ` of commit ${commit}`}; C: ${compiler ?? "none"}`,
-    `${size.rounds} rounds of ${size.accesses} accesses, ${size.simulationRounds} of simulations; best and median, by turns`,
+    `${size.rounds} rounds of ${size.accesses} accesses, ${size.simulationRounds} of simulations; best and median time on the CPU, by turns`,
   ];
 }
 

@@ -123,17 +123,17 @@ describe("sites", () => {
 });
 
 describe("layout", () => {
-  it("places fields in the order of the declarations, masks and arrays by the number of CPUs", () => {
+  it("places fields in the order of the declarations, each declaration of a CPU's on lines of its own", () => {
     const wide = record("cpu", { mask: cpumask, csd: cpuArray(u64), last: u64 });
     const more = record("cpu", { ctxs: array(6, u64), more: u64 });
     const { layout } = assemble({ entries: [], records: [wide, more, wide], cpus: 65, radixBits: 9 });
-    expect(layout.words).toEqual({ global: 0, mm: 0, cpu: 75, task: 0, table: 0, frame: 0 });
+    expect(layout.words).toEqual({ global: 0, mm: 0, cpu: 80, task: 0, table: 0, frame: 0 });
     expect(layout.fields).toEqual([
       { record: "cpu", name: "mask", word: 0, words: 2, kind: "mask" },
       { record: "cpu", name: "csd", word: 2, words: 65, kind: "array" },
       { record: "cpu", name: "last", word: 67, words: 1, kind: "word" },
-      { record: "cpu", name: "ctxs", word: 68, words: 6, kind: "array" },
-      { record: "cpu", name: "more", word: 74, words: 1, kind: "word" },
+      { record: "cpu", name: "ctxs", word: 72, words: 6, kind: "array" },
+      { record: "cpu", name: "more", word: 78, words: 1, kind: "word" },
     ]);
   });
 

@@ -1,7 +1,7 @@
 /** A small machine that runs the kernel's programs, for tests that choose the schedule themselves. */
 
-import type { Program, RecordKind } from "../src/dsl/index.js";
-import { type KernelTarget, kernelProgram } from "../src/kernel/program.js";
+import { assemble, type Program, type RecordKind } from "../src/dsl/index.js";
+import { type KernelTarget, kernelEntries, kernelRecords } from "../src/kernel/program.js";
 import { resolveSlots } from "../src/policy/policies.js";
 import { runToEnd, settle, switchTo, touch } from "../src/reference/drive.js";
 import { ReferenceMachine } from "../src/reference/machine.js";
@@ -18,7 +18,12 @@ export const SHARED_MEMORY = 0b1_0111n;
 export const sharedFile = (id: number): bigint => 0b11_0111n | (BigInt(id) << 8n);
 export const privateFile = (id: number): bigint => 0b10_0111n | (BigInt(id) << 8n);
 
+/** What every stage has, besides the entries that a test asks for. */
+const BASE_ENTRIES = ["mmap", "page_fault", "context_switch", "call_function_interrupt"];
+
 export interface StageOptions extends Pick<KernelTarget, "mutants" | "tunables" | "pcid"> {
+  /** Assembling takes most of a test's time, so a test names what it needs; all entries unless said. */
+  readonly entries?: readonly string[];
   readonly policy?: string;
   readonly cpus?: number;
   readonly config?: Partial<MachineConfig>;
@@ -33,9 +38,17 @@ export class Stage {
   readonly program: Program;
   readonly machine: ReferenceMachine;
 
-  constructor({ policy = "deferred", cpus = 2, config, ...target }: StageOptions = {}) {
+  constructor({ policy = "deferred", cpus = 2, entries, config, ...target }: StageOptions = {}) {
     const radixBits = config?.radixBits ?? 2;
-    this.program = kernelProgram(resolveSlots(policy, {}), { cpus, radixBits, ...target });
+    const wanted = entries && [...BASE_ENTRIES, ...entries];
+    this.program = assemble({
+      entries: kernelEntries(resolveSlots(policy, {}), target).filter(
+        ({ name }) => wanted?.includes(name) ?? true,
+      ),
+      records: kernelRecords,
+      cpus,
+      radixBits,
+    });
     const sizes = { radixBits, tables: TABLES, frames: FRAMES, mms: 12, tasks: 24 };
     this.machine = new ReferenceMachine(this.program, { ...SMALL_CONFIG, cpus, ...sizes, ...config });
   }
@@ -105,6 +118,26 @@ export class Stage {
     throw new Error(`"${label}" was not reached`);
   }
 
+  /** `cpu` takes its pending interrupt and serves it; what it was doing stays where it is. */
+  serve(cpu: number): void {
+    if (!this.machine.deliver(cpu)) return;
+    while (this.machine.step(cpu) === "stepped");
+    this.drain(cpu);
+  }
+
+  drain(cpu: number): void {
+    while (this.machine.drain(cpu, 0));
+  }
+
+  /** Runs `cpu` to its end; the others do nothing but serve interrupts. */
+  finish(cpu: number): void {
+    for (let round = 0; round < STEP_LIMIT; round++) {
+      if (this.alone(cpu)) return;
+      for (let other = 0; other < this.machine.config.cpus; other++) if (other !== cpu) this.serve(other);
+    }
+    throw new Error(`CPU ${cpu} is stuck at ${this.machine.next(cpu)?.path}`);
+  }
+
   /** Steps only `cpu` until it ends or blocks. True when it has ended. */
   alone(cpu: number): boolean {
     for (let steps = 0; steps < STEP_LIMIT; steps++) {
@@ -166,7 +199,9 @@ export class Stage {
     const { cpus, frames, tables } = this.machine.config;
     const zero = this.field("global", 0, "zero_pfn") === 0n ? 0 : 1;
     const cpuList = Array.from({ length: cpus }, (_, cpu) => cpu);
-    const borrowed = new Set(cpuList.map((cpu) => this.field("cpu", cpu, "active_mm")).filter((mm) => mm !== 0n));
+    const borrowed = new Set(
+      cpuList.map((cpu) => this.field("cpu", cpu, "active_mm")).filter((mm) => mm !== 0n),
+    );
     return {
       frames: frames - 1 - state.freeFrames.length - state.cache.length - zero,
       tables: tables - 1 - state.freeTables.length - borrowed.size,

@@ -23,7 +23,7 @@ export function sampleRun(parts: Parts = {}): RunResult {
     tlb: { accesses: 1000, l1Hits: 900, stlbHits: 50, walks: 50, walkCycles: 700, walkMemoryReads: 80 },
     flushes: { local: 10, remote: 8, full: 1, ranged: 9, pages: 40, secondary: 0, avoided: {} },
     ipis: { sent: 8, received: 1200, coalesced: 0, skippedLazy: 0, wasted: 0 },
-    faults: { minor: 30, cow: 2, spurious: 0, uffd: 0, retried: 0 },
+    faults: { minor: 30, cow: 2, spurious: 0, uffd: 0, retried: 0, segv: 0 },
     latency: { munmap: latencyRow, shootdown: latencyRow },
     cycles: {
       user: 1_000_000,

@@ -1,8 +1,13 @@
-/** Where declared fields sit: words are handed out in the order of the declarations. */
+/** Where declared fields sit: in the order of the declarations, those of a CPU, an mm and the world on lines of their own. */
 
 import { AssembleError, fail } from "./errors.js";
 import { type FieldPlace, RECORD_KINDS, type RecordKind, type StateLayout } from "./program.js";
 import { type Address, type AnyRecord, type FieldDeclaration, fieldKind } from "./state.js";
+
+/** Words of a cache line. */
+const LINE_WORDS = 8;
+/** Records whose declarations start a line of their own, as structures of a kernel do: what shares a line costs together. */
+const LINED: ReadonlySet<RecordKind> = new Set(["global", "mm", "cpu"]);
 
 export class Layout {
   readonly #cpus: number;
@@ -43,6 +48,7 @@ export class Layout {
 
   #place(record: AnyRecord): void {
     const places = new Map<string, FieldPlace>();
+    this.#startLine(record.kind);
     for (const [name, declaration] of Object.entries(record.fields)) {
       if (this.#fields.some((field) => field.record === record.kind && field.name === name)) {
         const rule = `field "${record.kind}.${name}" is declared twice`;
@@ -56,7 +62,12 @@ export class Layout {
       this.#fields.push(place);
       places.set(name, place);
     }
+    this.#startLine(record.kind);
     this.#places.set(record, places);
+  }
+
+  #startLine(kind: RecordKind): void {
+    if (LINED.has(kind)) this.#words[kind] = Math.ceil(this.#words[kind] / LINE_WORDS) * LINE_WORDS;
   }
 
   #size(declaration: FieldDeclaration): number {

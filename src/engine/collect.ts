@@ -53,6 +53,7 @@ export function collect(world: World, latencies: LatencyCollector, cycles: numbe
       spurious: counter("faults.spurious"),
       uffd: counter("faults.uffd"),
       retried: tally("FAULTS_RETRIED"),
+      segv: tally("SKIPPED_ACCESSES"),
     },
     latency: latencyRows(world, latencies),
     cycles: {

@@ -117,7 +117,15 @@ export const runResultSchema = z.strictObject({
     avoided: counts,
   }),
   ipis: z.strictObject({ sent: count, received: count, coalesced: count, skippedLazy: count, wasted: count }),
-  faults: z.strictObject({ minor: count, cow: count, spurious: count, uffd: count, retried: count }),
+  /** segv: accesses that no mapping allowed; they were skipped. */
+  faults: z.strictObject({
+    minor: count,
+    cow: count,
+    spurious: count,
+    uffd: count,
+    retried: count,
+    segv: count,
+  }),
   latency: z.record(z.string(), latencyRowSchema),
   cycles: z.strictObject({
     user: count,

@@ -1,19 +1,21 @@
 /** The clock: one workload under one policy on one machine, priced. */
 import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
+import type { Slots } from "../kernel/options.js";
 import { kernelProgram } from "../kernel/program.js";
 import { type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
 import { resolveSlots } from "../policy/policies.js";
-import type { Feed, Workload } from "../workload/feed.js";
-import { collect } from "./collect.js";
+import type { Workload } from "../workload/feed.js";
+import { collect, namedCounters } from "./collect.js";
+import { drive, type Watch } from "./feeder.js";
 import { LatencyCollector } from "./histograms.js";
-import { type Build, EngineAbort } from "./load.js";
+import type { Build } from "./load.js";
 import type { RunResult } from "./result.js";
 import { RingSink } from "./sink.js";
 import { explainTrap } from "./trap.js";
 import { createWorld, structuresOf, type World, type WorldSize } from "./world.js";
 
-export interface RunRequest {
+export interface RunRequest extends Watch {
   readonly machine: MachinePreset;
   readonly policy: string;
   /** Variants by slot that replace the policy's own. */
@@ -26,14 +28,10 @@ export interface RunRequest {
   readonly build?: Build;
   /** Overrides of the world's size, for tests and experiments. */
   readonly size?: Partial<WorldSize>;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { cycles: number; records: number }) => void;
 }
 
 /** Bits that each page-table level decodes on x86-64 with 4 KiB pages. */
 const RADIX_BITS = 9;
-/** Quanta between two looks at signals and progress. */
-const QUANTA = 2000;
 /** Cycles that a task runs before another task of its CPU: 3 ms at 2.5 GHz, a scheduler slice of EEVDF (sched_base_slice). */
 const SLICE_CYCLES = 7_500_000;
 /** Latest start of a task that exists from the beginning, in cycles: seeds shift threads against each other. */
@@ -47,9 +45,28 @@ const START_JITTER_CYCLES = 4096;
  */
 export async function runSimulation(request: RunRequest): Promise<RunResult> {
   const started = performance.now();
-  const machine = machineNumbers(request.machine);
   const slots = resolveSlots(request.policy, request.set ?? {});
-  const program = kernelProgram(slots, { cpus: request.cpus, radixBits: RADIX_BITS });
+  const { pcid } = request.machine;
+  return runProgram(kernelFor(slots, request.cpus, pcid), request, started);
+}
+
+/** Assembling takes as long as a small run, and the seeds of a comparison share their programs. */
+const assembled = new Map<string, Program>();
+
+function kernelFor(slots: Slots, cpus: number, pcid: boolean): Program {
+  const key = JSON.stringify([slots, cpus, pcid]);
+  const program = assembled.get(key) ?? kernelProgram(slots, { cpus, radixBits: RADIX_BITS, pcid });
+  assembled.set(key, program);
+  return program;
+}
+
+/** The same with a kernel that is assembled already; `request.policy` only says what it is called. */
+export async function runProgram(
+  program: Program,
+  request: RunRequest,
+  started = performance.now(),
+): Promise<RunResult> {
+  const machine = machineNumbers(request.machine);
   const size = worldSize(request, machine.quantumCycles);
   const world = createWorld(request.build ?? "release", program, size, structuresOf(machine), {
     prices: machine.prices,
@@ -70,6 +87,9 @@ export async function runSimulation(request: RunRequest): Promise<RunResult> {
   } finally {
     await feed.close?.();
   }
+  const refused = namedCounters(world).get("faults.oom") ?? 0;
+  if (refused > 0)
+    throw new UsageError(`the workload needs more than the ${size.frames} pages of simulated memory that it has`);
   const measured = collect(world, latencies, cycles, machine.ghz);
   const wallSeconds = (performance.now() - started) / 1000;
   return {
@@ -129,106 +149,4 @@ function jitter(seed: number, index: number): number {
   z = BigInt.asUintN(64, (z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n);
   z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d049bb133111ebn);
   return Number((z ^ (z >> 31n)) % BigInt(START_JITTER_CYCLES));
-}
-
-async function drive(world: World, feed: Feed, latencies: LatencyCollector, request: RunRequest): Promise<void> {
-  const sink = new RingSink(world);
-  const feeder = new Feeder(world, feed, sink);
-  const stop = (name: string): number => world.value(`RUN_${name}`);
-  const [more, feeds, done, stuck] = [stop("MORE"), stop("FEED"), stop("DONE"), stop("STUCK")];
-  for (;;) {
-    request.signal?.throwIfAborted();
-    const reason = world.functions.run(QUANTA);
-    latencies.collect();
-    if (reason === done) return;
-    if (reason === stuck) throw new EngineAbort(`nothing can move any more at cycle ${world.functions.now()}: ${whoWaits(world)}`);
-    if (reason === feeds) await feeder.refill();
-    if (reason === more) request.onProgress?.({ cycles: Number(world.functions.now()), records: feeder.consumed() });
-  }
-}
-
-/** Asks the feed for what dry and starved tasks need, and tells the engine. */
-class Feeder {
-  readonly #world: World;
-  readonly #feed: Feed;
-  readonly #sink: RingSink;
-  #lastAppended = -1;
-  #lastConsumed = -1;
-
-  constructor(world: World, feed: Feed, sink: RingSink) {
-    this.#world = world;
-    this.#feed = feed;
-    this.#sink = sink;
-  }
-
-  async refill(): Promise<void> {
-    const { tasks } = this.#world.size;
-    for (let task = 0; task < tasks; task++) {
-      if (!this.#isHungry(task) || this.#sink.hasEnded(task)) continue;
-      const work = this.#feed.refill(task, this.#sink);
-      if (work !== undefined) await work;
-    }
-    this.#markFull();
-    this.#checkProgress();
-    this.#world.functions.fed();
-  }
-
-  /** Dry now, or asleep because it was dry before. */
-  #isHungry(task: number): boolean {
-    const at = this.#taskAt(task);
-    const isDry = (this.#world.u32[at + 5]! & this.#world.value("TASK_DRY")) !== 0;
-    return isDry || this.#world.u32[at + 4] === STARVED;
-  }
-
-  #markFull(): void {
-    const flag = this.#world.value("TASK_RING_FULL");
-    for (let task = 0; task < this.#world.size.tasks; task++) {
-      const at = this.#taskAt(task) + 5;
-      const flags = this.#world.u32[at]!;
-      const isFull = this.#sink.room(task) < FULL_ROOM;
-      if (isFull !== ((flags & flag) !== 0)) this.#world.u32[at] = flags ^ flag;
-    }
-  }
-
-  /** Two refills in a row without any record, and nothing consumed in between, would go on for ever. */
-  #checkProgress(): void {
-    let appended = 0;
-    for (let task = 0; task < this.#world.size.tasks; task++) appended += this.#sink.position(task);
-    const consumed = this.consumed();
-    if (appended === this.#lastAppended && consumed === this.#lastConsumed)
-      throw new UsageError(`the workload stopped giving work, and ${whoWaits(this.#world)}`);
-    this.#lastAppended = appended;
-    this.#lastConsumed = consumed;
-  }
-
-  /** Records consumed by all tasks. */
-  consumed(): number {
-    let total = 0;
-    for (let task = 0; task < this.#world.size.tasks; task++) {
-      const at = this.#taskAt(task);
-      total += this.#world.u32[at]! + this.#world.u32[at + 1]! * 2 ** 32;
-    }
-    return total;
-  }
-
-  #taskAt(task: number): number {
-    return (this.#world.value("taskTime") + task * this.#world.value("TT_BYTES")) / 4;
-  }
-}
-
-/** Rings with less room than this are full: a feed may need that much for one event. */
-const FULL_ROOM = 64;
-const STARVED = 4;
-const STATES = ["absent", "runnable", "waiting for calls", "waiting for a task", "without records", "ended"];
-
-/** Who is alive and not ended, for the message of a run that cannot go on. */
-function whoWaits(world: World): string {
-  const base = world.value("taskTime") / 4;
-  const stride = world.value("TT_BYTES") / 4;
-  const alive: string[] = [];
-  for (let task = 0; task < world.size.tasks; task++) {
-    const state = world.u32[base + task * stride + 4]!;
-    if (state !== 0 && state !== 5) alive.push(`task ${task} is ${STATES[state]}`);
-  }
-  return alive.slice(0, 4).join(", ") + (alive.length > 4 ? ` and ${alive.length - 4} more` : "");
 }

@@ -150,7 +150,11 @@ function do_read_zero(k: Builder, vmf: vm_fault, entry: Pte): void {
   );
 }
 
-/** Map a page whose reference the caller gives, unless somebody has mapped something: then drop it. */
+/**
+ * Map a page whose reference the caller gives, unless somebody has mapped something: then drop it.
+ *
+ * Source: linux mm/memory.c, finish_fault() and set_pte_range().
+ */
 const installOrDrop = routine(
   "set_pte_range",
   (k: Builder, vmf: vm_fault, entry: Pte, pfn: Expr<U64>, addRmap: () => void, counter: string) => {
@@ -183,7 +187,11 @@ const do_fault = routine("do_fault", (k: Builder, vmf: vm_fault) => {
   );
 });
 
-/** The first write to a private page of a file: a copy, before anybody has mapped the original here. */
+/**
+ * The first write to a private page of a file: a copy, before anybody has mapped the original here.
+ *
+ * Source: linux mm/memory.c, do_cow_fault().
+ */
 const do_cow_fault = routine("do_cow_fault", (k: Builder, vmf: vm_fault) => {
   const pfn = folio_prealloc(k);
   k.if(

@@ -34,7 +34,10 @@ export class ReferenceMachine implements SteppableMachine {
     const oracle = new Oracle(config);
     const memory = new Memory(program, config, oracle);
     const cpus = Array.from({ length: config.cpus }, (_, id) => new Cpu(id, memory));
-    for (const cpu of cpus) oracle.watch(cpu.tlb);
+    oracle.watch(
+      cpus.map((cpu) => cpu.tlb),
+      (pfn) => memory.isAllocated(pfn),
+    );
     const counters = program.counters.map(() => 0n);
     const windows = program.windows.map(() => 0);
     this.#world = { program, config, memory, oracle, cpus, counters, windows };

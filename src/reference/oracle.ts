@@ -50,6 +50,7 @@ export class Oracle {
   readonly #config: MachineConfig;
   readonly #tlbs: Tlb[] = [];
   readonly #freedAt: number[];
+  #isAllocated: (pfn: number) => boolean = () => false;
   /** Open copies by the frame copied to. */
   readonly #copies = new Map<number, Copy>();
 
@@ -59,8 +60,10 @@ export class Oracle {
     this.#freedAt = new Array<number>(config.frames).fill(-1);
   }
 
-  watch(tlb: Tlb): void {
-    this.#tlbs.push(tlb);
+  /** Before the first event: what to look at. */
+  watch(tlbs: readonly Tlb[], isAllocated: (pfn: number) => boolean): void {
+    this.#tlbs.push(...tlbs);
+    this.#isAllocated = isAllocated;
   }
 
   /** Times the frame was freed; 0 for a pfn that is no frame. */
@@ -84,10 +87,29 @@ export class Oracle {
     for (const tlb of this.#tlbs) {
       for (const entry of tlb.entries()) {
         const same = entry.root === root && entry.size === level && tlb.firstVpn(entry) === vpn;
-        if (same) compareWithLeaf(entry, isLeaf ? value : 0n, site);
+        if (same) this.#compareWithLeaf(entry, isLeaf ? value : 0n, site);
       }
     }
     if (isLeaf) this.#mapped(root, vpn, pfnOf(value), site);
+  }
+
+  /** Marks what an entry allows beyond the leaf that stands in the page table now (0 when there is none of its size). */
+  #compareWithLeaf(entry: TlbEntry, leaf: bigint, site: number): void {
+    let stale = ALL_RIGHTS;
+    if (has(leaf, PRESENT) && pfnOf(leaf) === entry.pfn) {
+      stale = entry.write && !has(leaf, WRITE) ? WRITE_RIGHT : 0;
+      if (entry.exec && has(leaf, NO_EXECUTE)) stale |= EXEC_RIGHT;
+    }
+    if (stale === entry.stale) return;
+    if ((entry.stale & ~stale & READ_RIGHT) !== 0) {
+      // Mapped again: as good as filled now, whoever had the frame in between.
+      entry.generation = this.generationOf(entry.pfn);
+      entry.free = !this.#isAllocated(entry.pfn);
+    }
+    entry.stale = stale;
+    entry.made = site;
+    // A right that is granted again is no longer owed.
+    entry.gone &= stale;
   }
 
   /** A call is about to return: in these pages of this address space, no more than `remaining` (0 none, 1 read) is left. */
@@ -179,18 +201,4 @@ export class Oracle {
 function mapsAnotherFrame(memory: Memory, entry: TlbEntry, vpn: number): boolean {
   const walked = walk(memory, undefined, entry.root, 0, vpn);
   return walked.found && walked.level === 0 && pfnOf(walked.pte) !== entry.pfn;
-}
-
-/** Marks what an entry allows beyond the leaf that stands in the page table now (0 when there is none of its size). */
-function compareWithLeaf(entry: TlbEntry, leaf: bigint, site: number): void {
-  let stale = ALL_RIGHTS;
-  if (has(leaf, PRESENT) && pfnOf(leaf) === entry.pfn) {
-    stale = entry.write && !has(leaf, WRITE) ? WRITE_RIGHT : 0;
-    if (entry.exec && has(leaf, NO_EXECUTE)) stale |= EXEC_RIGHT;
-  }
-  if (stale === entry.stale) return;
-  entry.stale = stale;
-  entry.made = site;
-  // A right that is granted again is no longer owed.
-  entry.gone &= stale;
 }

@@ -15,9 +15,9 @@ export interface TlbEntry {
   readonly exec: boolean;
   dirty: boolean;
   readonly root: number;
-  readonly generation: number;
+  generation: number;
   /** The frame was not allocated at the fill. */
-  readonly free: boolean;
+  free: boolean;
   stale: number;
   gone: number;
   /** Sites: the step that made it stale, the step that should have waited for a flush. */

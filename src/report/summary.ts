@@ -45,8 +45,8 @@ function faultRows(run: RunResult): string[][] {
     ["memory accesses", count(run.simulated.accesses)],
     ["TLB hits, first / second level", `${count(tlb.l1Hits)} / ${count(tlb.stlbHits)}`],
     [
-      "faults, minor / copy / spurious",
-      `${count(faults.minor)} / ${count(faults.cow)} / ${count(faults.spurious)}`,
+      "faults, minor / copy / spurious / refused",
+      `${count(faults.minor)} / ${count(faults.cow)} / ${count(faults.spurious)} / ${count(faults.segv)}`,
     ],
   ];
 }

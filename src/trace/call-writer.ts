@@ -104,7 +104,13 @@ export class CallWriter {
     if (end === old) return;
     const [low, high] = this.#pages(Math.min(old, end) * pageBytes, Math.abs(end - old) * pageBytes);
     if (end < old) yield* this.#records.touch(thread, low, high, this.#touch);
-    const rank = yield* this.#records.change(thread, "brk", low, high, [{ page: old }, { page: end }]);
+    // What a window of the image has taken of the heap, before the heap's place was known, is mapped already.
+    const from = end > old ? (process.space.holes(low, high)[0]?.start ?? high) : low;
+    if (from === high) return;
+    const rank = yield* this.#records.change(thread, "brk", low, high, [
+      { page: end > old ? from : old },
+      { page: end },
+    ]);
     process.space.set(low, high, end > old ? privateWord(readWrite) : 0n, rank, thread.number);
     if (end > old) yield* this.#records.touch(thread, low, high, this.#touch);
   }

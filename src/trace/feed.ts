@@ -40,7 +40,8 @@ export async function openTraceWorkload(
 ): Promise<Workload> {
   const copies = options.replicate ?? 1;
   const traces = await recordings(files, options);
-  const tasks = options.tasks ?? (copies === 1 ? tasksDefault : await tasksOfCopies(traces, copies, options));
+  const asked = copies === 1 ? tasksDefault : await tasksOfCopies(traces, copies, options);
+  const tasks = Math.min(options.tasks ?? asked, tasksMax);
   return new TraceWorkload(traces, copies, Math.max(tasks, traces.length * copies), options);
 }
 

@@ -129,6 +129,9 @@ export class RecordWriter {
       } else if (range.end <= page) start = Math.max(start, range.end);
       else end = Math.min(end, range.start);
     }
+    // What lies behind the end of the heap is nothing yet: the kernel would refuse to let the heap grow over it.
+    const heapEnd = Math.ceil((thread.process.heapEnd ?? Number.POSITIVE_INFINITY) / pageBytes);
+    if (page < heapEnd) end = Math.min(end, heapEnd);
     yield* this.#image(thread, start, end);
   }
 

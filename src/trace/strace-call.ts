@@ -103,10 +103,29 @@ function number(text: string | undefined): number {
   return text !== undefined && /^(?:0x[0-9a-f]+|\d+)$/.test(text) ? Number(text) : Number.NaN;
 }
 
+/** Texts that were read before; there are few different ones, but a damaged file may hold any number. */
+const cache = new Map<Symbols, Map<string, number>>();
+const cacheMax = 1000;
+
 /** "PROT_READ|PROT_WRITE", "0x3", "0x3 /* PROT_READ|PROT_WRITE *\/", "0x1200000|17"; a name that is not known is 0. */
 function symbols(text: string | undefined, known: Symbols): number {
+  if (text === undefined) return Number.NaN;
+  let values = cache.get(known);
+  if (values === undefined || values.size > cacheMax) {
+    values = new Map();
+    cache.set(known, values);
+  }
+  let value = values.get(text);
+  if (value === undefined) {
+    value = symbolValue(text, known);
+    values.set(text, value);
+  }
+  return value;
+}
+
+function symbolValue(text: string, known: Symbols): number {
   let value = 0;
-  for (const part of (text ?? "").replace(/\s*\/\*.*\*\/$/, "").split("|")) {
+  for (const part of text.replace(/\s*\/\*.*\*\/$/, "").split("|")) {
     if (/^(?:0x[0-9a-f]+|\d+)$/.test(part)) value |= Number(part);
     else if (/^[A-Z0-9_?<]+$/.test(part)) value |= known[part] ?? 0;
     else return Number.NaN;

@@ -71,7 +71,7 @@ function parseRest(pid: Pid, text: string): StraceLine | undefined {
   const call = opening.exec(text);
   if (call === null) return message.test(text) ? { kind: "other" } : undefined;
   const [, name, body] = call as unknown as [string, string, string];
-  const first = cut.exec(body);
+  const first = body.endsWith(" ...>") ? cut.exec(body) : null;
   if (first === null) return finished("call", pid, name, body);
   const movedTo = first[2] === undefined ? {} : { movedTo: Number(first[2]) };
   return { kind: "begin", pid, name, args: first[1]!, ...movedTo };
