@@ -1,7 +1,7 @@
 /** The hot path: user accesses through TLBs, walks, A and D bits, rights and the clock, beside the same model in C. */
 import type { MachineNumbers } from "../src/machine/preset.js";
 import { HotWorld } from "./hot-world.js";
-import { byTurns, type Counts, differenceOf, type Timing, timingOf, WARM_UP } from "./passes.js";
+import { byTurns, type Counts, differenceOf, type Timing, timingOf } from "./passes.js";
 import { makeStream, type StreamKind } from "./streams.js";
 import { type CompiledTwin, Twin } from "./twin.js";
 
@@ -16,7 +16,10 @@ export interface HotPathRow {
   readonly difference?: string;
 }
 
-/** Measures one stream. The first pass, in which all pages get their A and D bits, is compared, too. */
+/** Rounds before those that count: in them the engine's code is compiled a second time, in the background. */
+export const WARM_UP = 3;
+
+/** Measures one stream. What warms up is compared, too: in the first pass all pages get their A and D bits. */
 export async function measureHotPath(
   kind: StreamKind,
   machine: MachineNumbers,
@@ -28,12 +31,12 @@ export async function measureHotPath(
   const twin = compiled === undefined ? undefined : new Twin(compiled, stream);
   try {
     const contestants = twin === undefined ? [engine] : [engine, twin];
-    const [enginePasses, twinPasses] = await byTurns(contestants, rounds + WARM_UP);
+    const [enginePasses, twinPasses] = await byTurns(contestants, WARM_UP + rounds);
     const difference = twinPasses && differenceOf([engine.name, "C"], enginePasses!, twinPasses);
     return {
       stream: kind.name,
-      engine: timingOf(enginePasses!, accesses),
-      ...(twinPasses && { c: timingOf(twinPasses, accesses) }),
+      engine: timingOf(enginePasses!.slice(WARM_UP), accesses),
+      ...(twinPasses && { c: timingOf(twinPasses.slice(WARM_UP), accesses) }),
       counts: enginePasses!.at(-1)!.counts,
       ...(difference !== undefined && { difference }),
     };

@@ -59,13 +59,19 @@ export class HotWorld implements Contestant {
   constructor(stream: Stream, machine: MachineNumbers, options: HotOptions) {
     this.name = options.name;
     this.#records = stream.records.length / 2;
-    this.#world = createWorld(options.build, PROGRAM, sizeOf(stream, machine, options), structuresOf(machine), {
-      prices: machine.prices,
-      works: [],
-      perCore: machine.topology.threadsPerCore,
-      perCcx: machine.topology.threadsPerCore * machine.topology.coresPerCcx,
-      perSocket: machine.topology.threadsPerCore * machine.topology.coresPerSocket,
-    });
+    this.#world = createWorld(
+      options.build,
+      PROGRAM,
+      sizeOf(stream, machine, options),
+      structuresOf(machine),
+      {
+        prices: machine.prices,
+        works: [],
+        perCore: machine.topology.threadsPerCore,
+        perCcx: machine.topology.threadsPerCore * machine.topology.coresPerCcx,
+        perSocket: machine.topology.threadsPerCore * machine.topology.coresPerSocket,
+      },
+    );
     allocateFrames(this.#world, stream.pages.length);
     mapPages(this.#world, stream.pages);
     this.#world.u32.set(stream.records, this.#world.value("feedBase") / 4);
@@ -73,10 +79,11 @@ export class HotWorld implements Contestant {
 
   pass(): Pass {
     const { functions, u64, value } = this.#world;
-    const before = this.#read();
     const more = value("RUN_MORE");
+    const before = this.#read();
     const start = cpuTime();
-    u64[(value("taskTime") + value("TT_APPENDED")) / 8] = BigInt((this.#appended += this.#records));
+    this.#appended += this.#records;
+    u64[(value("taskTime") + value("TT_APPENDED")) / 8] = BigInt(this.#appended);
     if (before.accesses === 0) functions.startTask(0, 0);
     else functions.fed();
     let reason = functions.run(QUANTA);
@@ -88,6 +95,8 @@ export class HotWorld implements Contestant {
     );
     if (reason !== value("RUN_FEED") || counts.accesses !== this.#records)
       throw new Error(`the engine stopped (${reason}) after ${counts.accesses} of ${this.#records} accesses`);
+    if (this.#faults() > 0)
+      throw new Error(`${this.#faults()} accesses faulted, although every page is mapped`);
     return { nanoseconds, counts };
   }
 
@@ -101,6 +110,12 @@ export class HotWorld implements Contestant {
       ),
       cycles: cycles("USER") + cycles("WALK"),
     };
+  }
+
+  /** Accesses that faulted, ever. */
+  #faults(): number {
+    const { u64, value } = this.#world;
+    return Number(u64[(value("stBase") + value("ST_TLB") + value("TLB_FAULTS") * 8) / 8]!);
   }
 }
 
@@ -151,5 +166,6 @@ function mapPages({ u64, value, size }: World, pages: readonly number[]): void {
     }
     u64[entryAt(table, vpn, 0)] = (BigInt(index + 1) << 12n) | LEAF_BITS;
   }
-  if (last >= size.tables) throw new RangeError(`${pages.length} pages need ${last} tables, there are ${size.tables}`);
+  if (last >= size.tables)
+    throw new RangeError(`${pages.length} pages need ${last} tables, there are ${size.tables}`);
 }

@@ -28,7 +28,10 @@ export function cpuTime(): number {
 }
 
 /** Each contestant runs once a round: forward in even rounds, backward in odd ones. Returns the passes of each, in their order. */
-export async function byTurns<P extends Pass>(contestants: readonly Contestant<P>[], rounds: number): Promise<P[][]> {
+export async function byTurns<P extends Pass>(
+  contestants: readonly Contestant<P>[],
+  rounds: number,
+): Promise<P[][]> {
   const measured: P[][] = contestants.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
@@ -39,30 +42,31 @@ export async function byTurns<P extends Pass>(contestants: readonly Contestant<P
   return measured;
 }
 
-/** Passes before those that count: in them the engine's code is compiled a second time, in the background. */
-export const WARM_UP = 3;
-
 export interface Timing {
   /** Nanoseconds for one unit of work. */
   readonly best: number;
   readonly median: number;
 }
 
-/** Best and median time of a unit of work, of which every pass did `units`. The first passes are left out: they warm up. */
+/** Best and median time of a unit of work, of which every pass did `units`. */
 export function timingOf(passes: readonly Pass[], units: number): Timing {
-  const sorted = passes.slice(WARM_UP).map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
+  const sorted = passes.map(({ nanoseconds }) => nanoseconds / units).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  const median =
-    sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
   return { best: sorted[0]!, median };
 }
 
 /** The first difference between what two contestants counted, pass by pass, as a sentence; undefined when there is none. */
-export function differenceOf(names: readonly [string, string], a: readonly Pass[], b: readonly Pass[]): string | undefined {
+export function differenceOf(
+  names: readonly [string, string],
+  a: readonly Pass[],
+  b: readonly Pass[],
+): string | undefined {
   for (const [round, { counts }] of a.entries()) {
     for (const [name, value] of Object.entries(counts)) {
       const other = b[round]?.counts[name];
-      if (other !== value) return `in pass ${round} ${names[0]} counts ${value} ${name}, ${names[1]} ${other}`;
+      if (other !== value)
+        return `in pass ${round} ${names[0]} counts ${value} ${name}, ${names[1]} ${other}`;
     }
   }
   return undefined;

@@ -2,13 +2,15 @@
 import { basename } from "node:path";
 import type { MachinePreset } from "../src/machine/preset.js";
 import { openTraceWorkload } from "../src/trace/feed.js";
-import { byTurns, type Counts, type Timing, timingOf, WARM_UP } from "./passes.js";
+import { byTurns, type Counts, type Timing, timingOf } from "./passes.js";
 import { Simulation } from "./simulation.js";
 
 export interface ReplayRow {
   readonly file: string;
   /** Time for one line of the recording. */
   readonly line: Timing;
+  /** Whether the recording holds accesses; one of system calls alone says little about accesses a second. */
+  readonly hasAccesses: boolean;
   readonly counts: Counts;
 }
 
@@ -19,7 +21,16 @@ export async function measureReplay(
   { rounds, cpus }: { readonly rounds: number; readonly cpus: number },
 ): Promise<ReplayRow> {
   const workload = await openTraceWorkload([file]);
-  const [passes] = await byTurns([new Simulation(file, { machine, policy: "deferred", cpus, workload })], rounds + WARM_UP);
+  // The first pass warms up.
+  const [passes] = await byTurns(
+    [new Simulation(file, { machine, policy: "deferred", cpus, workload })],
+    1 + rounds,
+  );
   const { counts } = passes!.at(-1)!;
-  return { file: basename(file), line: timingOf(passes!, counts.lines!), counts };
+  return {
+    file: basename(file),
+    line: timingOf(passes!.slice(1), counts.lines!),
+    hasAccesses: counts.recordedAccesses! > 0,
+    counts,
+  };
 }

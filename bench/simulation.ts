@@ -3,8 +3,10 @@
  * runs beside, in a process of its own, and is not counted.
  */
 import { sum } from "../src/engine/collect.js";
+import type { RunResult } from "../src/engine/result.js";
 import { type RunRequest, runSimulation } from "../src/engine/run.js";
 import type { World } from "../src/engine/world.js";
+import type { Workload } from "../src/workload/feed.js";
 import { type Contestant, type Counts, cpuTime, type Pass } from "./passes.js";
 
 export interface SimulationPass extends Pass {
@@ -26,40 +28,58 @@ export class Simulation implements Contestant<SimulationPass> {
     const { workload } = this.#request;
     const start = cpuTime();
     let opened = start;
-    let steps: number | undefined;
+    let steps: Counts = {};
     const request: RunRequest & { readonly onEnd: (world: World) => void } = {
       ...this.#request,
       seed: 1,
       workloadName: workload.name,
-      // Work is opened when everything else stands.
-      workload: {
-        name: workload.name,
-        tasks: workload.tasks,
-        mms: workload.mms,
-        starters: workload.starters,
-        ...(workload.pages !== undefined && { pages: workload.pages }),
-        open: (seed) => {
-          opened = cpuTime();
-          return workload.open(seed);
-        },
-      },
+      // The work is opened when everything else stands.
+      workload: whenOpened(workload, () => {
+        opened = cpuTime();
+      }),
       onEnd: (world) => {
-        steps = sum(world, world.value("ST_TLB") + world.value("KERNEL_STEPS") * 8);
+        steps = stepsOf(world);
       },
     };
-    const { simulated, tlb, ipis, cycles, trace } = await runSimulation(request);
+    const result = await runSimulation(request);
     const nanoseconds = cpuTime() - opened;
-    const counts: Counts = {
-      cycles: simulated.cycles,
-      accesses: simulated.accesses,
-      calls: Object.values(simulated.operations).reduce((all, count) => all + count, 0),
-      walks: tlb.walks,
-      walkReads: tlb.walkMemoryReads,
-      ipis: ipis.sent,
-      kernelCycles: cycles.kernel + cycles.irq,
-      ...(steps !== undefined && { steps }),
-      ...(trace !== undefined && { lines: trace.lines }),
-    };
-    return { nanoseconds, setupNanoseconds: opened - start, counts };
+    return { nanoseconds, setupNanoseconds: opened - start, counts: { ...countsOf(result), ...steps } };
   }
+}
+
+function whenOpened(workload: Workload, tell: () => void): Workload {
+  const { name, tasks, mms, starters, pages } = workload;
+  return {
+    ...{ name, tasks, mms, starters },
+    ...(pages !== undefined && { pages }),
+    open: (seed) => {
+      tell();
+      return workload.open(seed);
+    },
+  };
+}
+
+/** Steps that the simulated kernel took and, where the engine counts them, all its micro-ops: steps and free ones. */
+function stepsOf(world: World): Counts {
+  const tally = (index: number): number => sum(world, world.value("ST_TLB") + index * 8);
+  const steps = tally(world.value("KERNEL_STEPS"));
+  const free = world.constants("FREE_OPS").get("");
+  return { steps, ...(free !== undefined && { microOps: steps + tally(free) }) };
+}
+
+function countsOf({ simulated, tlb, ipis, cycles, trace }: RunResult): Counts {
+  return {
+    cycles: simulated.cycles,
+    accesses: simulated.accesses,
+    calls: sumOf(simulated.operations),
+    walks: tlb.walks,
+    walkReads: tlb.walkMemoryReads,
+    ipis: ipis.sent,
+    kernelCycles: cycles.kernel + cycles.irq,
+    ...(trace !== undefined && { lines: trace.lines, recordedAccesses: sumOf(trace.accesses) }),
+  };
+}
+
+function sumOf(counts: Counts): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

@@ -58,7 +58,7 @@ export interface Results {
   readonly notes: readonly string[];
 }
 
-/** Runs everything; `onRow` hears of each part as it starts. Differences in counts are in the rows: see differencesOf(). */
+/** Runs everything; `onStart` hears of each part. Counts that differ do not stop it: see differencesOf(). */
 export async function runSuite(size: Size, onStart: (what: string) => void = () => {}): Promise<Results> {
   const notes: string[] = [];
   const machine = machineNumbers(skylakeSp);

@@ -4,21 +4,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { MachineNumbers, StructureName } from "../src/machine/preset.js";
 import { CACHE_LINES } from "./hot-world.js";
 import type { Contestant, Pass } from "./passes.js";
+import { placeOf } from "./place.js";
 import type { Stream } from "./streams.js";
 
 /** The counts of a pass, in the order in which hot-path.c prints them. */
 const COUNTS = ["accesses", "l1Hits", "stlbHits", "walks", "walkReads", "walkCycles", "assists", "cycles"];
 
 /** Tried in turn: not every compiler knows the first one's flag for this very machine. */
-const FLAGS = [
-  ["-O3", "-march=native"],
-  ["-O3", "-mcpu=native"],
-  ["-O3"],
-];
+const FLAGS = [["-O3", "-march=native"], ["-O3", "-mcpu=native"], ["-O3"]];
 
 /** A program in a folder of its own, which goes with it. */
 export interface CompiledTwin {
@@ -32,11 +28,12 @@ export interface CompiledTwin {
 /** Compiles the twin for a machine. Returns the reason, as a text, where there is no compiler. Throws when the source is wrong. */
 export function compileTwin(machine: MachineNumbers): CompiledTwin | string {
   const compiler = process.env.CC ?? "cc";
-  if (spawnSync(compiler, ["--version"]).status !== 0) return `there is no C compiler: '${compiler}' does not run`;
+  if (spawnSync(compiler, ["--version"]).status !== 0)
+    return `there is no C compiler: '${compiler}' does not run`;
   const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
   const program = join(folder, "hot-path");
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  const source = sourceFile();
+  const source = placeOf("bench/c/hot-path.c");
   let errors = "";
   for (const flags of FLAGS) {
     const defines = Object.entries(definesOf(machine)).map(([name, value]) => `-D${name}=${value}`);
@@ -48,13 +45,6 @@ export function compileTwin(machine: MachineNumbers): CompiledTwin | string {
   }
   remove();
   throw new Error(`${compiler} cannot compile ${source}:\n${errors}`);
-}
-
-/** The source lies in bench/c; this module in bench, or in build/bench/bench when it is compiled. */
-function sourceFile(): string {
-  const here = fileURLToPath(import.meta.url);
-  const root = here.endsWith(".ts") ? "../" : "../../../";
-  return fileURLToPath(new URL(`${root}bench/c/hot-path.c`, import.meta.url));
 }
 
 function definesOf({ structures, prices }: MachineNumbers): Record<string, number> {

@@ -212,7 +212,7 @@ function onResources(world: World) {
       ),
     frame.map((pfn): Fragment => [li(I, pfn), op("FZERO", { a: I })]),
     fc
-      .tuple(data, page)
+      .tuple(fc.nat({ max: 5 }), page)
       .map(([dst, vpn]): Fragment => [li(I, 0), li(J, vpn), op("RFIND", { dst, a: I, b: 6, c: 7, d: J })]),
     fc
       .tuple(page, page, fc.nat({ max: 2 }))

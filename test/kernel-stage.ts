@@ -25,6 +25,8 @@ export interface StageOptions extends Pick<KernelTarget, "mutants" | "tunables" 
   /** Assembling takes most of a test's time, so a test names what it needs; all entries unless said. */
   readonly entries?: readonly string[];
   readonly policy?: string;
+  /** An assembled program of another stage, in place of policy, entries and target. */
+  readonly program?: Program;
   readonly cpus?: number;
   readonly config?: Partial<MachineConfig>;
 }
@@ -38,17 +40,19 @@ export class Stage {
   readonly program: Program;
   readonly machine: ReferenceMachine;
 
-  constructor({ policy = "deferred", cpus = 2, entries, config, ...target }: StageOptions = {}) {
+  constructor({ policy = "deferred", cpus = 2, program, entries, config, ...target }: StageOptions = {}) {
     const radixBits = config?.radixBits ?? 2;
     const wanted = entries && [...BASE_ENTRIES, ...entries];
-    this.program = assemble({
-      entries: kernelEntries(resolveSlots(policy, {}), target).filter(
-        ({ name }) => wanted?.includes(name) ?? true,
-      ),
-      records: kernelRecords,
-      cpus,
-      radixBits,
-    });
+    this.program =
+      program ??
+      assemble({
+        entries: kernelEntries(resolveSlots(policy, {}), target).filter(
+          ({ name }) => wanted?.includes(name) ?? true,
+        ),
+        records: kernelRecords,
+        cpus,
+        radixBits,
+      });
     const sizes = { radixBits, tables: TABLES, frames: FRAMES, mms: 12, tasks: 24 };
     this.machine = new ReferenceMachine(this.program, { ...SMALL_CONFIG, cpus, ...sizes, ...config });
   }

@@ -61,6 +61,7 @@ export const PAGING: Program = tinyProgram(
   {
     build: { ops: buildTables },
     enter: { args: ["pcid", "noflush"], ops: [loadRoot, op("CR3", { a: 11, b: 0, c: 1 })] },
+    leave: { args: ["pcid", "noflush"], ops: [op("CR3", { a: 47, b: 0, c: 1 })] },
     setPte: { args: ["index", "pte"], ops: [loadTable, op("PTE_XCHG", { a: 10, b: 0, c: 1 })] },
     setLarge: { args: ["table", "index", "pte"], ops: [op("PTE_XCHG", { a: 0, b: 1, c: 2 })] },
     setPlain: { args: ["index", "pte"], ops: [loadTable, op("PTE_ST", { a: 10, b: 0, c: 1 }), op("WORK")] },

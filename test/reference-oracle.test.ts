@@ -52,6 +52,16 @@ test("an access through a page table that still maps a freed frame is stale-fram
   expect(violations(m)).toMatchObject([{ invariant: "stale-frame", cpu: 0, made: free, broken: free }]);
 });
 
+test("an entry whose frame is mapped in its place again is as good as new, though the frame was freed in between", () => {
+  const m = machine();
+  call(m, 0, "setPte", 0, NOTHING);
+  call(m, 0, "free", 1);
+  call(m, 0, "allocate");
+  call(m, 0, "setPte", 0, leaf(1));
+  m.access(1, 0, STORE);
+  expect(violations(m)).toEqual([]);
+});
+
 test("a right that is used after a call promised it away is stale-right; before the promise it is not", () => {
   const m = machine();
   call(m, 0, "setPte", 0, leaf(1, NOTHING));

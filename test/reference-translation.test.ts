@@ -88,6 +88,16 @@ describe("a walk", () => {
   });
 });
 
+test("without a root loaded nothing is speculated, though the walk cache may know a way", () => {
+  const m = machine();
+  call(m, 0, "setPte", 0, leaf(1));
+  call(m, 0, "setPte", 1, leaf(2));
+  m.access(0, 0, LOAD);
+  call(m, 0, "leave", 1, 1);
+  expect(m.speculate(0, 1)).toBe(false);
+  expect(m.state().cpus[0]!.pwc.pde).toHaveLength(1);
+});
+
 describe("a stale entry", () => {
   test("serves until it is invalidated, and an INVLPG on one CPU leaves the other's alone", () => {
     const m = machine();
@@ -143,6 +153,12 @@ describe("a stale entry", () => {
     call(m, 0, "flushAll");
     expect(m.access(0, 1, LOAD)).toEqual({ fault: 0 });
   });
+});
+
+test("a fault drops the way that the walk cache remembers, so that a new table is found", () => {
+  const m = machine();
+  expect(m.access(0, 0, LOAD)).toEqual({ fault: 0 });
+  expect(m.state().cpus[0]!.pwc).toEqual({ pde: [], pdpte: [], pml4e: [] });
 });
 
 describe("the dirty assist", () => {

@@ -110,20 +110,6 @@ INLINE u32 grants(const u64 *payloads, int ways, u64 need) {
   return granted;
 }
 
-/* Writes one way of a set of keys or payloads: in whole vectors, as a vector load would wait for a narrower store before it. */
-INLINE void put(u64 *set, int ways, u32 way, u64 value) {
-#if defined(__AVX512F__) && defined(__AVX512VL__)
-  if (ways % 4 == 0) {
-    for (int first = 0; first < ways; first += 4) {
-      __m256i *at = (__m256i *)(set + first);
-      _mm256_storeu_si256(at, _mm256_mask_set1_epi64(_mm256_loadu_si256(at), (__mmask8)(1u << way >> first), (long long)value));
-    }
-    return;
-  }
-#endif
-  set[way] = value;
-}
-
 INLINE u32 victim(const u32 *stamps, int ways) {
   u32 least = stamps[0];
   for (int way = 1; way < ways; way++) least = stamps[way] < least ? stamps[way] : least;
@@ -281,8 +267,8 @@ NOINLINE void run(const u64 *records, u64 n) {
       } else {
         const u64 payload = beyond_l1(vpn, key, record & 1);
         way = victim(l1[set].stamps, L1_WAYS);
-        put(l1[set].keys, L1_WAYS, way, key);
-        put(l1[set].payloads, L1_WAYS, way, payload);
+        l1[set].keys[way] = key;
+        l1[set].payloads[way] = payload;
         if ((need & ~payload) == 0) goto next;
       }
       make_dirty(vpn, key, &l1[set].payloads[way]);

@@ -35,7 +35,9 @@ export async function drive(
     latencies.collect();
     if (reason === done) return;
     if (reason === stuck)
-      throw new EngineAbort(`nothing can move any more at cycle ${world.functions.now()}: ${whoWaits(world)}`);
+      throw new EngineAbort(
+        `nothing can move any more at cycle ${world.functions.now()}: ${whoWaits(world)}`,
+      );
     if (reason === feeds) await feeder.refill();
     if (reason === more)
       watch.onProgress?.({ cycles: Number(world.functions.now()), records: feeder.consumed() });
@@ -50,6 +52,9 @@ class Feeder {
   readonly #world: World;
   readonly #feed: Feed;
   readonly #sink: RingSink;
+  readonly #tasks: TaskTimes;
+  readonly #dry: number;
+  readonly #full: number;
   /** What the last refill left behind: records appended, records consumed, the time. */
   #last = "";
 
@@ -57,6 +62,9 @@ class Feeder {
     this.#world = world;
     this.#feed = feed;
     this.#sink = new RingSink(world);
+    this.#tasks = new TaskTimes(world);
+    this.#dry = world.value("TASK_DRY");
+    this.#full = world.value("TASK_RING_FULL");
   }
 
   async refill(): Promise<void> {
@@ -71,52 +79,41 @@ class Feeder {
     this.#world.functions.fed();
   }
 
+  /** Records consumed by all tasks. */
+  consumed(): number {
+    return this.#sum((task) => this.#tasks.consumed(task));
+  }
+
   /** Dry now, or asleep because it was dry before. */
   #isHungry(task: number): boolean {
-    const isDry = (this.#world.u32[this.#flagsAt(task)]! & this.#world.value("TASK_DRY")) !== 0;
-    return isDry || stateOf(this.#world, task) === "without records";
+    return (this.#tasks.flags(task) & this.#dry) !== 0 || this.#tasks.state(task) === "without records";
   }
 
   #markFull(): void {
-    const flag = this.#world.value("TASK_RING_FULL");
     for (let task = 0; task < this.#world.size.tasks; task++) {
-      const at = this.#flagsAt(task);
-      const flags = this.#world.u32[at]!;
+      const flags = this.#tasks.flags(task);
       const isFull = this.#sink.room(task) < FULL_ROOM;
-      if (isFull !== ((flags & flag) !== 0)) this.#world.u32[at] = flags ^ flag;
+      this.#tasks.setFlags(task, isFull ? flags | this.#full : flags & ~this.#full);
     }
   }
 
   /** Two refills in a row at one time without any record, and nothing consumed in between, would go on for ever. */
   #checkProgress(): void {
-    let appended = 0;
-    for (let task = 0; task < this.#world.size.tasks; task++) appended += this.#sink.position(task);
+    const appended = this.#sum((task) => this.#sink.position(task));
     const now = `${appended} ${this.consumed()} ${this.#world.functions.now()}`;
     if (now === this.#last)
       throw new UsageError(`the workload stopped giving work, and ${whoWaits(this.#world)}`);
     this.#last = now;
   }
 
-  /** Records consumed by all tasks. */
-  consumed(): number {
+  #sum(of: (task: number) => number): number {
     let total = 0;
-    for (let task = 0; task < this.#world.size.tasks; task++) {
-      const at = taskAt(this.#world, task);
-      total += this.#world.u32[at]! + this.#world.u32[at + 1]! * 2 ** 32;
-    }
+    for (let task = 0; task < this.#world.size.tasks; task++) total += of(task);
     return total;
   }
-
-  #flagsAt(task: number): number {
-    return taskAt(this.#world, task) + this.#world.value("TT_FLAGS") / 4;
-  }
 }
 
-/** Index of a task's times in world.u32; the records that it has consumed come first. */
-function taskAt(world: World, task: number): number {
-  return (world.value("taskTime") + task * world.value("TT_BYTES")) / 4;
-}
-
+/** As the engine numbers them. */
 const STATES = [
   "absent",
   "runnable",
@@ -126,31 +123,63 @@ const STATES = [
   "ended",
 ] as const;
 
-function stateOf(world: World, task: number): (typeof STATES)[number] {
-  return STATES[world.u32[taskAt(world, task) + world.value("TT_STATE") / 4]!]!;
+/** The engine's account of each task. */
+class TaskTimes {
+  readonly #u32: Uint32Array;
+  readonly #first: number;
+  readonly #stride: number;
+  readonly #state: number;
+  readonly #flags: number;
+
+  constructor(world: World) {
+    this.#u32 = world.u32;
+    this.#first = world.value("taskTime") / 4;
+    this.#stride = world.value("TT_BYTES") / 4;
+    this.#state = world.value("TT_STATE") / 4;
+    this.#flags = world.value("TT_FLAGS") / 4;
+  }
+
+  consumed(task: number): number {
+    const at = this.#first + task * this.#stride;
+    return this.#u32[at]! + this.#u32[at + 1]! * 2 ** 32;
+  }
+
+  state(task: number): (typeof STATES)[number] {
+    return STATES[this.#u32[this.#first + task * this.#stride + this.#state]!]!;
+  }
+
+  flags(task: number): number {
+    return this.#u32[this.#first + task * this.#stride + this.#flags]!;
+  }
+
+  setFlags(task: number, flags: number): void {
+    this.#u32[this.#first + task * this.#stride + this.#flags] = flags;
+  }
 }
 
 /** Who cannot go on, for the message of a run that ends there: CPUs with the step that they wait at, then tasks. */
 function whoWaits(world: World): string {
-  const { cpus, tasks } = world.size;
-  const blocked = Array.from({ length: cpus }, (_, cpu) => waitOf(world, cpu)).filter((wait) => wait !== undefined);
-  const atWork = new Set(blocked.map(({ task }) => task));
-  const others = Array.from({ length: tasks }, (_, task) => ({ task, state: stateOf(world, task) })).filter(
-    ({ task, state }) => state !== "absent" && state !== "ended" && !atWork.has(task),
+  const tasks = new TaskTimes(world);
+  const blocked = Array.from({ length: world.size.cpus }, (_, cpu) => waitOf(world, cpu)).filter(
+    (wait) => wait !== undefined,
   );
-  const all = [...blocked.map(({ text }) => text), ...others.map(({ task, state }) => `task ${task} is ${state}`)];
+  const atWork = new Set(blocked.map(({ task }) => task));
+  const asleep = Array.from({ length: world.size.tasks }, (_, task) => ({ task, state: tasks.state(task) }))
+    .filter(({ task, state }) => state !== "absent" && state !== "ended" && !atWork.has(task))
+    .map(({ task, state }) => `task ${task} is ${state}`);
+  const all = [...blocked.map(({ text }) => text), ...asleep];
   return all.slice(0, 4).join(", ") + (all.length > 4 ? ` and ${all.length - 4} more` : "");
 }
 
 /** The step that a CPU waits at in the kernel; undefined when it does not wait. */
 function waitOf(world: World, cpu: number): { task: number; text: string } | undefined {
-  const { u32 } = world;
+  const { u32, program } = world;
   const clock = world.value("clkBase") + cpu * world.value("clkStride");
   if (u32[(clock + world.value("CK_WAIT_ADDRESS")) / 4] === 0) return undefined;
   const hardware = (name: string): number =>
     u32[(world.value("hwBase") + cpu * world.value("hwStride") + world.value(`HW_${name}`)) / 4]!;
-  const { ops, sites } = world.program;
-  const site = sites[ops[hardware(hardware("IN_IRQ") === 0 ? "PC0" : "PC1")]?.site ?? -1];
+  const pc = hardware(hardware("IN_IRQ") === 0 ? "PC0" : "PC1");
+  const site = program.sites[program.ops[pc]?.site ?? -1];
   const task = hardware("TASK") - 1;
   return { task, text: `CPU ${cpu} (task ${task}) waits at ${site?.path ?? "an unknown step"}` };
 }

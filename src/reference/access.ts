@@ -50,9 +50,9 @@ function tryAccess(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): 
   return "ok";
 }
 
-/** A walk on the data side that nobody asked for: fills if the page could be read, and reports no fault. */
+/** A walk on the data side that nobody asked for, while a root is loaded: fills if the page could be read, and reports no fault. */
 export function speculate(machine: Hardware, cpu: Cpu, vpn: number): boolean {
-  if (cpu.tlb.holds(vpn, cpu.pcid)) return false;
+  if (cpu.root === 0 || cpu.tlb.holds(vpn, cpu.pcid)) return false;
   const walked = walk(machine.memory, cpu.pwc, cpu.root, cpu.pcid, vpn);
   if (!walked.found || !allows(walked.pte, 0)) return false;
   fill(machine, cpu, vpn, walked, false);
