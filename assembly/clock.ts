@@ -9,12 +9,12 @@ import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
 import { canDeliver } from "./ipi";
 import {
-  callsDone, CK_ARRIVAL, CK_CLOCK, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_TASK, hw, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
-  TT_FLAGS, TT_STATE,
+  callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
+  TT_FLAGS, TT_STATE, turns, users,
 } from "./layout";
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
-import { mergeAllLogs } from "./walk";
+import { mergeLog } from "./walk";
 import { weaveEvent, weaveTime } from "./weave";
 
 export const RUN_MORE: u32 = 0;
@@ -45,20 +45,50 @@ function inOrder(i: u32): u32 {
   return i < odd ? (i << 1) + 1 : (i - odd) << 1;
 }
 
-/** Whether a CPU executes its task's accesses now: no trap stops it, and no interrupt handler is under way. */
-function runsUserCode(cpu: u32): bool {
+/** Notes whether a CPU executes its task's accesses now: no trap stops it, and no interrupt handler is under way. */
+function noteUser(cpu: u32): void {
   const k = clk(cpu);
-  return load<u32>(k, CK_MODE) == MODE_USER && load<u32>(k, CK_TRAP) == TRAP_NONE && load<u32>(hw(cpu), HW_IN_IRQ) == 0;
+  const at = users + (<usize>(cpu >> 6) << 3);
+  const bit = <u64>1 << <u64>(cpu & 63);
+  const isUser = load<u32>(k, CK_MODE) == MODE_USER && load<u32>(k, CK_TRAP) == TRAP_NONE && load<u32>(hw(cpu), HW_IN_IRQ) == 0;
+  store<u64>(at, isUser ? load<u64>(at) | bit : load<u64>(at) & ~bit);
+}
+
+/** Smallest CPU of a bitmap that is not below `from`, or `cpus`. */
+function nextIn(bitmap: usize, from: u32): u32 {
+  for (let word = from >> 6; word < maskWords; word++) {
+    let bits = load<u64>(bitmap + (<usize>word << 3));
+    if (word == from >> 6) bits &= u64.MAX_VALUE << <u64>(from & 63);
+    if (bits != 0) return (word << 6) + <u32>ctz(bits);
+  }
+  return cpus;
+}
+
+function turn(cpu: u32, end: u64): void {
+  const k = clk(cpu);
+  // A pending interrupt stops the turn where it arrives.
+  const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
+  if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
 }
 
 function bound(end: u64): void {
+  memory.copy(turns, users, <usize>maskWords << 3);
+  if (config(CFG_BOUND_ORDER) == 0) {
+    for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) turn(cpu, end);
+    return;
+  }
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = inOrder(i);
-    const k = clk(cpu);
-    if (!runsUserCode(cpu)) continue;
-    // A pending interrupt stops the turn where it arrives.
-    const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
-    if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
+    if (nextIn(turns, cpu) == cpu) turn(cpu, end);
+  }
+}
+
+/** What CPUs did in their turns becomes visible: A and D bits, how far their tasks are, and what they want of the weave. */
+function publishTurns(): void {
+  for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) {
+    if (load<u32>(clk(cpu), CK_LOG_COUNT) != 0) mergeLog(cpu);
+    publishConsumed(load<u32>(hw(cpu), HW_TASK) - 1);
+    noteUser(cpu);
   }
 }
 
@@ -73,18 +103,20 @@ function releaseWaiters(): void {
 
 /** A task whose time slice is over gives way if another of its CPU can run. */
 function slices(): void {
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) {
     const k = clk(cpu);
-    if (!runsUserCode(cpu)) continue;
-    if (load<u64>(k, CK_CLOCK) >= load<u64>(k, CK_SLICE_END) && hasOtherRunnable(cpu)) store<u32>(k, TRAP_SLICE, CK_TRAP);
+    if (load<u64>(k, CK_CLOCK) < load<u64>(k, CK_SLICE_END) || !hasOtherRunnable(cpu)) continue;
+    store<u32>(k, TRAP_SLICE, CK_TRAP);
+    noteUser(cpu);
+    schedule(cpu);
   }
 }
 
 function weave(end: u64): void {
-  mergeAllLogs();
+  publishTurns();
   releaseWaiters();
   slices();
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) schedule(cpu);
+  for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) schedule(cpu);
   for (;;) {
     const due = nextDue();
     if (due == NEVER || due >> 10 >= end) return;
@@ -102,6 +134,7 @@ function runAhead(cpu: u32, end: u64): void {
   } while (at < end && ((at << 10) | <u64>cpu) < nextDue());
   if (at != NEVER) setDue(cpu, at);
   else if (dueOf(cpu) != NEVER) cancelDue(cpu);
+  noteUser(cpu);
 }
 
 /** Puts the CPU's next event into the tree. */
@@ -118,17 +151,14 @@ function schedule(cpu: u32): void {
 function nextTime(): u64 {
   const due = nextDue();
   let least = due == NEVER ? NEVER : due >> 10;
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
-    const k = clk(cpu);
-    if (runsUserCode(cpu)) least = min(least, load<u64>(k, CK_CLOCK));
-  }
+  for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) least = min(least, load<u64>(clk(cpu), CK_CLOCK));
   return least;
 }
 
 /** Whether the host should be asked for records: somebody is dry, or a full ring has drained while others starve. */
 function wantsFeed(): bool {
   let dry = false;
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+  for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) {
     if (load<u32>(clk(cpu), CK_TRAP) != TRAP_DRY || load<u32>(clk(cpu), CK_MODE) != MODE_USER) continue;
     const t = taskAt(load<u32>(hw(cpu), HW_TASK) - 1);
     store<u32>(t, load<u32>(t, TT_FLAGS) | TASK_DRY, TT_FLAGS);
@@ -152,7 +182,6 @@ export function run(quanta: u32): u32 {
     const end = now() + length;
     bound(end);
     weave(end);
-    publishConsumed();
     if (wantsFeed()) {
       advance(end, length);
       return RUN_FEED;
@@ -195,6 +224,8 @@ export function fed(): void {
       setTaskState(task, TASK_STARVED);
       store<u32>(k, TRAP_SLICE, CK_TRAP);
     }
+    noteUser(cpu);
+    schedule(cpu);
   }
   const top = taskTop();
   for (let task: u32 = 0; task < top; task++) {

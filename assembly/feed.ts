@@ -123,13 +123,10 @@ export function callDone(rank: u64): void {
   store<u64>(callsDone, mark, WATERMARK);
 }
 
-/** Publishes what every task has consumed, for other CPUs to look at in the next bound phase. */
-export function publishConsumed(): void {
-  const top = taskTop();
-  for (let task: u32 = 0; task < top; task++) {
-    const t = taskAt(task);
-    store<u64>(t, load<u64>(t, TT_CONSUMED), TT_SEEN);
-  }
+/** Publishes what a task has consumed, for other CPUs to look at in the next bound phase. Never within one. */
+export function publishConsumed(task: u32): void {
+  const t = taskAt(task);
+  store<u64>(t, load<u64>(t, TT_CONSUMED), TT_SEEN);
 }
 
 /** Whether a task that waits may go on. */

@@ -8,6 +8,7 @@ import { clearDue } from "./due";
 import { startTask as startTaskAt } from "./feed";
 import { canDeliver as mayDeliver, deliver as deliverTo } from "./ipi";
 import { CK_HINTS, clk, cpus, HINT_BYTES, HW_REGS, hw, plan as planLayout, STRUCTURES } from "./layout";
+import { wakeCpuFor } from "./sched";
 import { begin as beginAt, isLive as isLiveNow, settle, step as stepOnce } from "./step";
 import { access as accessPage, evict as evictPage, speculate as speculatePage } from "./tlb";
 import { mergeLog } from "./walk";
@@ -43,6 +44,7 @@ export function init(): void {
 /** Makes a task exist at the start; it runs from cycle `ready` on. */
 export function startTask(task: u32, ready: u32): void {
   startTaskAt(task, ready);
+  wakeCpuFor(task);
 }
 
 // The world one step at a time: what the adversary, the differential tests and the timing tests use.

@@ -9,7 +9,7 @@
  *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | KEYS | PAYLOADS | GHOSTS | MARKS |
- *   TIME     | due tree | lines | holders | task time[] | waiters | clk[cpu] |
+ *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | line cache | A/D log |
  *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ... | samples |
  *   FEED     | ring[task] |
@@ -121,6 +121,11 @@ export let lines: usize = 0;
 export let holders: usize = 0;
 export let taskTime: usize = 0;
 export let waitBuckets: usize = 0;
+/** u32 a CPU: the word that it waits for, or 0. Apart from clk[cpu], so that a write with waiters reads few lines. */
+export let waitAddresses: usize = 0;
+/** Bit a CPU: it executes its task's accesses now. And: it had a turn in this quantum's bound phase. */
+export let users: usize = 0;
+export let turns: usize = 0;
 export let callsDone: usize = 0;
 export let clkBase: usize = 0;
 export let clkStride: usize = 0;
@@ -138,7 +143,6 @@ export const CK_TRAP_A: usize = 56;
 export const CK_TRAP_B: usize = 64;
 export const CK_ENTRY: usize = 68;
 export const CK_IN_SHOOTDOWN: usize = 72;
-export const CK_WAIT_ADDRESS: usize = 76;
 export const CK_IRQ_WAITS: usize = 80;
 export const CK_TICK: usize = 84;
 export const CK_LOG_COUNT: usize = 88;
@@ -282,6 +286,12 @@ function planTime(at: usize): usize {
   at += <usize>config(CFG_TASKS) * TT_BYTES;
   waitBuckets = at;
   at += <usize>WAIT_BUCKETS << 2;
+  waitAddresses = at;
+  at = line(at + (<usize>cpus << 2));
+  users = at;
+  at = line(at + (<usize>maskWords << 3));
+  turns = at;
+  at = line(at + (<usize>maskWords << 3));
   callsDone = at;
   at += 64 + (<usize>CALLS_WINDOW >> 3);
   ckStamps = CK_HINTS + 2 * HINT_BYTES;

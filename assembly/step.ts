@@ -211,7 +211,8 @@ function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
     case isa.OP_FENCE:
       if (imm == 0) drainAll(cpu);
       else if (imm == 2) writeBarrier(cpu);
-      return imm == 3 ? 0 : price(PRICE_FENCE);
+      // Only the full barrier is an instruction on x86; the others keep a compiler, or a weaker CPU, from reordering.
+      return imm == 0 || (imm != 3 && config(CFG_MODEL) == MODEL_WEAK) ? price(PRICE_FENCE) : 0;
     case isa.OP_IRQ_OFF:
       store<u32>(hw(cpu), 1, HW_IRQ_OFF);
       return price(PRICE_IRQ_TOGGLE);

@@ -5,8 +5,8 @@
  */
 import { setDue } from "./due";
 import {
-  CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_ADDRESS, CK_WAIT_LOCK, CK_WAIT_RELEASED, CK_WAIT_SINCE, clk, cpus, hw, HW_IN_IRQ, WAIT_BUCKETS,
-  waitBuckets,
+  CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_LOCK, CK_WAIT_RELEASED, CK_WAIT_SINCE, clk, cpus, hw, HW_IN_IRQ, WAIT_BUCKETS,
+  waitAddresses, waitBuckets,
 } from "./layout";
 import { CYCLES_IPI_WAIT, CYCLES_IRQ, CYCLES_LOCK_WAIT, spend } from "./stats";
 
@@ -16,15 +16,21 @@ function bucket(address: usize): usize {
   return waitBuckets + (((address >> 3) & <usize>(WAIT_BUCKETS - 1)) << 2);
 }
 
+// @ts-ignore: decorator
+@inline
+function addressAt(cpu: u32): usize {
+  return waitAddresses + (<usize>cpu << 2);
+}
+
 export function isWaiting(cpu: u32): bool {
-  return load<u32>(clk(cpu), CK_WAIT_ADDRESS) != 0;
+  return load<u32>(addressAt(cpu)) != 0;
 }
 
 /** Registers `cpu`, whose step was disabled; `isLock` asks for one-at-a-time hand-over. Waiting again keeps its place in the queue. */
 export function beginWait(cpu: u32, address: usize, isLock: bool): void {
   const k = clk(cpu);
   if (load<u32>(k, CK_WAIT_RELEASED) != <u32>address) store<u64>(k, load<u64>(k, CK_CLOCK), CK_WAIT_SINCE);
-  store<u32>(k, <u32>address, CK_WAIT_ADDRESS);
+  store<u32>(addressAt(cpu), <u32>address);
   store<u32>(k, isLock ? 1 : 0, CK_WAIT_LOCK);
   store<u32>(k, 0, CK_WAIT_RELEASED);
   store<u32>(bucket(address), load<u32>(bucket(address)) + 1);
@@ -33,9 +39,9 @@ export function beginWait(cpu: u32, address: usize, isLock: bool): void {
 /** Takes `cpu` off the waiters; remembers the address, so that a lost race does not cost it its place. */
 export function endWait(cpu: u32): void {
   const k = clk(cpu);
-  const address = <usize>load<u32>(k, CK_WAIT_ADDRESS);
+  const address = <usize>load<u32>(addressAt(cpu));
   store<u32>(bucket(address), load<u32>(bucket(address)) - 1);
-  store<u32>(k, 0, CK_WAIT_ADDRESS);
+  store<u32>(addressAt(cpu), 0);
   store<u32>(k, <u32>address, CK_WAIT_RELEASED);
 }
 
@@ -85,8 +91,8 @@ function wakeWaiters(writer: u32, address: usize): void {
   let first: u32 = cpus;
   let since: u64 = u64.MAX_VALUE;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    if (load<u32>(addressAt(cpu)) != <u32>address) continue;
     const k = clk(cpu);
-    if (load<u32>(k, CK_WAIT_ADDRESS) != <u32>address) continue;
     if (load<u32>(k, CK_WAIT_LOCK) == 0) {
       wake(cpu, now);
     } else if (load<u64>(k, CK_WAIT_SINCE) < since) {

@@ -5,7 +5,7 @@ import { drainAll } from "./cells";
 import { CFG_ENTRY_PC, CFG_FAULT_ENTRY, CFG_FAULT_INDEX, CFG_IMAGE_INDEX, CFG_SWITCH_INDEX, config } from "./config";
 import { NEVER } from "./due";
 import {
-  CALL_WORDS, callDone, FEED_END, FEED_START, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, setTaskState, startTask, TASK_ENDED, TASK_WAITS_CALLS,
+  CALL_WORDS, callDone, FEED_END, FEED_START, FEED_WAIT_CALLS, FEED_WAIT_TASK, publishConsumed, recordAt, setTaskState, startTask, TASK_ENDED, TASK_WAITS_CALLS,
   TASK_WAITS_TASK, taskAt, waitingTasks, watermark,
 } from "./feed";
 import { canDeliver, deliver } from "./ipi";
@@ -155,6 +155,7 @@ function ended(cpu: u32): void {
     const position = load<u64>(t, TT_CONSUMED);
     callDone(load<u64>(recordAt(task, position)) >> 20);
     store<u64>(t, position + CALL_WORDS, TT_CONSUMED);
+    publishConsumed(task);
     if (waitingTasks() != 0) releaseCallWaiters(load<u64>(k, CK_CLOCK));
   }
   sample(entry, cpu, load<u64>(k, CK_CLOCK) - load<u64>(k, CK_TRAP_TIME));
@@ -190,23 +191,21 @@ function control(cpu: u32): void {
   const kind = <u32>record & 15;
   const operand = record >> 4;
   store<u32>(k, TRAP_NONE, CK_TRAP);
+  store<u64>(t, position + (kind == FEED_WAIT_TASK ? 2 : 1), TT_CONSUMED);
+  publishConsumed(task);
   if (kind == FEED_START) {
-    store<u64>(t, position + 1, TT_CONSUMED);
     startTask(<u32>operand, load<u64>(k, CK_CLOCK));
     wakeCpuFor(<u32>operand);
   } else if (kind == FEED_END) {
-    store<u64>(t, position + 1, TT_CONSUMED);
     setTaskState(task, TASK_ENDED);
     reschedule(cpu);
   } else if (kind == FEED_WAIT_CALLS) {
-    store<u64>(t, position + 1, TT_CONSUMED);
     if (watermark() >= operand) return;
     store<u64>(t, operand, TT_WAIT_A);
     setTaskState(task, TASK_WAITS_CALLS);
     reschedule(cpu);
   } else if (kind == FEED_WAIT_TASK) {
     const records = load<u64>(recordAt(task, position + 1));
-    store<u64>(t, position + 2, TT_CONSUMED);
     if (load<u64>(taskAt(<u32>operand), TT_CONSUMED) >= records) return;
     store<u64>(t, operand, TT_WAIT_A);
     store<u64>(t, records, TT_WAIT_B);

@@ -7,7 +7,7 @@ import { type Address, type AnyRecord, type FieldDeclaration, fieldKind } from "
 /** Words of a cache line. */
 const LINE_WORDS = 8;
 /** Records whose declarations start a line of their own, as structures of a kernel do: what shares a line costs together. */
-const LINED: ReadonlySet<RecordKind> = new Set(["global", "mm", "cpu"]);
+const LINED: ReadonlySet<RecordKind> = new Set(["global", "mm", "cpu", "table"]);
 
 export class Layout {
   readonly #cpus: number;

@@ -174,8 +174,7 @@ function whoWaits(world: World): string {
 /** The step that a CPU waits at in the kernel; undefined when it does not wait. */
 function waitOf(world: World, cpu: number): { task: number; text: string } | undefined {
   const { u32, program } = world;
-  const clock = world.value("clkBase") + cpu * world.value("clkStride");
-  if (u32[(clock + world.value("CK_WAIT_ADDRESS")) / 4] === 0) return undefined;
+  if (u32[world.value("waitAddresses") / 4 + cpu] === 0) return undefined;
   const hardware = (name: string): number =>
     u32[(world.value("hwBase") + cpu * world.value("hwStride") + world.value(`HW_${name}`)) / 4]!;
   const pc = hardware(hardware("IN_IRQ") === 0 ? "PC0" : "PC1");
