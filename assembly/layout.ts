@@ -92,6 +92,8 @@ export const TM_NEXT: usize = 8;
 export const TM_LIVE: usize = 12;
 export const TM_BASE: usize = 16;
 export const FM_BYTES: usize = 64;
+/** The frame that this one was copied from, once the page table maps it in that one's place. */
+export const FM_COPY_OF: usize = 0;
 export const FM_NEXT: usize = 4;
 /** Leaf page-table entries that map this frame now. */
 export const FM_MAPPED: usize = 12;

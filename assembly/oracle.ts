@@ -14,7 +14,7 @@ import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { KEY_WATCH, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
+  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
   FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads, NO_SITE,
   pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
   TM_LIVE, TM_ROOT, VIOLATION_BYTES,
@@ -84,8 +84,16 @@ function compare(cpu: u32, slot: u32, pte: u64, site: u32): void {
   const stale = staleRights(load<u64>(c + hwPayloads + (<usize>slot << 3)), pte);
   const mark = markOf(cpu, slot);
   if (stale == (mark & ALL)) return;
+  let freed = mark & FREED;
+  if ((mark & ~stale & READ) != 0) {
+    // Mapped again: as good as filled now, whoever had the frame in between.
+    const ghost = c + hwGhosts + (<usize>slot << 3);
+    const word = load<u32>(frameWordAt(<u32>load<u64>(c + hwPayloads + (<usize>slot << 3))));
+    store<u32>(ghost, word >> FW_GENERATION_SHIFT);
+    freed = (word & FW_LIVE) == 0 ? FREED : 0;
+  }
   // A right that is granted again is no longer owed: its promise goes with it.
-  const kept = mark & (COPIED | FREED | (stale << 4));
+  const kept = (mark & (COPIED | (stale << 4))) | freed;
   setMark(cpu, slot, kept | stale);
   store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
 }
@@ -166,6 +174,7 @@ export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u
 export function frameFreed(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
   store<u32>(meta, site + 1, FM_FREED_SITE);
+  store<u32>(meta, 0, FM_COPY_OF);
   if (load<u32>(meta, FM_COPY_FROM) != 0) endCopy(pfn);
   if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
   for (let other: u32 = 0; other < cpus; other++) {
@@ -218,6 +227,7 @@ function closeCopy(root: u32, vpn: u64, pfn: u32, site: u32): void {
     report(by - 1, LOST_WRITE, vpn, load<u32>(to, FM_LOST_KIND), source, made == NO_SITE ? site : made, load<u32>(to, FM_COPY_SITE));
   }
   endCopy(pfn);
+  store<u32>(to, source, FM_COPY_OF);
 }
 
 function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
@@ -293,7 +303,9 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
   const root = <u32>(ghost >> 32);
   if (stale != 0) {
     const pte = currentPte(root, vpn);
-    if ((pte & PTE_P) != 0 && (pte & PTE_PS) == 0 && pfnOf(pte) != pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
+    // Only a copy was to keep what is stored here: a page that was dropped and faulted in again starts anew.
+    const isSmall = (pte & PTE_P) != 0 && (pte & PTE_PS) == 0;
+    if (isSmall && pfnOf(pte) != pfn && load<u32>(frameMetaOf(pfnOf(pte)), FM_COPY_OF) == pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
   }
   if ((mark & COPIED) != 0) noteLost(cpu, meta, root, vpn, kind, made);
 }

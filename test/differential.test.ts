@@ -6,7 +6,7 @@ import { ReferenceMachine } from "../src/reference/machine.js";
 import { expectAgreement } from "./agreement.js";
 
 /** SOAK=10000 runs that many cases from a seed of its own, which it prints before it starts. */
-const soak = Number(process.env["SOAK"] ?? 0);
+const soak = Number(process.env.SOAK ?? 0);
 const runs = soak > 0 ? soak : 80;
 const seed = soak > 0 ? Date.now() % 2 ** 31 : 20260801;
 /** A case takes some 30 ms. */

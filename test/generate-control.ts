@@ -129,7 +129,7 @@ function pageCalls(world: World): fc.Arbitrary<Fragment> {
     vpn: fc.nat({ max: 1 }),
     from: frame,
     to: frame,
-    how: fc.nat({ max: 3 }),
+    how: fc.constantFrom("unmap", "protect", "map and copy", "copy", "remap"),
     flush: fc.boolean(),
   });
   return choice.map(({ space, vpn, from, to, how, flush }): Fragment => {
@@ -141,25 +141,25 @@ function pageCalls(world: World): fc.Arbitrary<Fragment> {
       op(name, { dst: L, a: I, b: J, c: K }),
     ];
     const frameWord = (pfn: number) => (BigInt(pfn) << 12n) | 7n;
-    const copy = [
-      li(I, from),
-      li(J, otherFrame(world, from, to)),
-      li(K, vpn),
-      li(L, root),
-      op("FCOPY", { a: I, b: J, c: K, d: L }),
-    ];
-    const steps = [
-      change("PTE_XCHG", 0n),
-      change("PTE_AND", ~2n & ((1n << 64n) - 1n)),
-      [...change("PTE_XCHG", frameWord(from)), ...copy, ...change("PTE_XCHG", frameWord(to))],
-      change("PTE_ST", frameWord(to)),
-    ][how]!;
+    const copyOf = (source: number) => {
+      const target = otherFrame(world, source, to);
+      const operands = [li(I, source), li(J, target), li(K, vpn), li(L, root)];
+      return [...operands, op("FCOPY", { a: I, b: J, c: K, d: L }), ...change("PTE_XCHG", frameWord(target))];
+    };
+    const steps = {
+      unmap: change("PTE_XCHG", 0n),
+      protect: change("PTE_AND", ~2n & ((1n << 64n) - 1n)),
+      "map and copy": [...change("PTE_XCHG", frameWord(from)), ...copyOf(from)],
+      // What boot mapped, and CPUs may have in their TLBs.
+      copy: copyOf(1 + vpn),
+      remap: change("PTE_ST", frameWord(to)),
+    }[how];
     const invalidate = flush ? [li(I, vpn), op("INVLPG", { c: I })] : [];
     const promise = [
       li(I, root),
       li(J, vpn),
       li(K, vpn + 1),
-      op("PROMISE", { a: I, b: J, c: K, imm: how === 1 ? 1 : 0 }),
+      op("PROMISE", { a: I, b: J, c: K, imm: how === "protect" ? 1 : 0 }),
     ];
     return [...steps, ...invalidate, ...promise];
   });

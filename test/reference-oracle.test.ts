@@ -101,8 +101,12 @@ test("execution is a right of its own", () => {
   expect(violations(m)).toMatchObject([{ invariant: "stale-right", kind: FETCH }]);
 });
 
-test("a store while the page table maps another frame is lost-write", () => {
+test("a store to a frame while the page table maps a copy of it is lost-write; any other frame starts anew", () => {
   const m = machine();
+  call(m, 0, "setPte", 0, leaf(3));
+  m.access(1, 0, STORE);
+  expect(violations(m)).toEqual([]);
+  call(m, 0, "copy", 1, 2, 0);
   call(m, 0, "setPte", 0, leaf(2));
   m.access(1, 0, LOAD);
   expect(violations(m)).toEqual([]);

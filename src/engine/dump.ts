@@ -44,7 +44,7 @@ class Dump {
       tables: all(size.tables - 1, (i) => this.#table(i + 1)),
       freeTables: this.#freeList("TABLE", size.tables, (i) => this.#v("tableMeta") + i * this.#v("TM_BYTES") + this.#v("TM_NEXT")),
       freeFrames: this.#freeList("FRAME", size.frames, (i) => this.#frame(i) + this.#v("FM_NEXT")),
-      generations: all(size.frames, (i) => this.#u32(this.#v("frameWords") + i * 4) >>> this.#v("FW_GENERATION_SHIFT")),
+      generations: all(size.frames, (i) => this.#generation(i)),
       ranges: all(size.mms, (mm) => this.#ranges(mm)),
       cache: this.#cache(),
       cpus: all(size.cpus, (cpu) => this.#cpu(cpu)),
@@ -66,6 +66,10 @@ class Dump {
 
   #frame(pfn: number): number {
     return this.#v("frameMeta") + pfn * this.#v("FM_BYTES");
+  }
+
+  #generation(pfn: number): number {
+    return this.#u32(this.#v("frameWords") + pfn * 4) >>> this.#v("FW_GENERATION_SHIFT");
   }
 
   #recordCount(kind: RecordKind): number {
@@ -219,7 +223,7 @@ class Dump {
         age,
         root: Number(ghost >> 32n),
         generation: Number(ghost & 0xffffffffn),
-        free: (mark & MARK_FREED) !== 0,
+        free: (mark & MARK_FREED) !== 0 || this.#generation(Number(payload & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
       };

@@ -53,6 +53,8 @@ export class Oracle {
   #isAllocated: (pfn: number) => boolean = () => false;
   /** Open copies by the frame copied to. */
   readonly #copies = new Map<number, Copy>();
+  /** Which frame a frame was copied from, once it is mapped in its place. */
+  readonly #copyOf = new Map<number, number>();
 
   constructor(config: MachineConfig) {
     this.#config = config;
@@ -131,6 +133,7 @@ export class Oracle {
     this.generations[pfn] = this.generationOf(pfn) + 1;
     this.#freedAt[pfn] = site;
     this.#copies.delete(pfn);
+    this.#copyOf.delete(pfn);
   }
 
   frameCopied(source: number, target: number, vpn: number, root: number, site: number): void {
@@ -150,10 +153,16 @@ export class Oracle {
       this.violations.push({ invariant: "stale-right", cpu, vpn, kind, made, broken });
     }
     if (kind !== 1) return;
-    if (entry.stale !== 0 && mapsAnotherFrame(memory, entry, vpn)) {
+    if (entry.stale !== 0 && this.#mapsCopy(memory, entry, vpn)) {
       this.violations.push({ invariant: "lost-write", cpu, vpn, kind, made, broken: made });
     }
     this.#storedDuringCopy(cpu, entry, vpn);
+  }
+
+  /** Whether the page table, read without any cache, maps a copy of the entry's frame here. Any other frame has its own contents. */
+  #mapsCopy(memory: Memory, entry: TlbEntry, vpn: number): boolean {
+    const walked = walk(memory, undefined, entry.root, 0, vpn);
+    return walked.found && walked.level === 0 && this.#copyOf.get(pfnOf(walked.pte)) === entry.pfn;
   }
 
   #storedDuringCopy(cpu: number, entry: TlbEntry, vpn: number): void {
@@ -171,6 +180,7 @@ export class Oracle {
     const copy = this.#copies.get(pfn);
     if (copy === undefined || copy.root !== root || copy.vpn !== vpn) return;
     this.#copies.delete(pfn);
+    this.#copyOf.set(pfn, copy.source);
     if (copy.storedBy < 0) return;
     const made = copy.storedMade >= 0 ? copy.storedMade : site;
     this.violations.push({
@@ -195,10 +205,4 @@ export class Oracle {
       .sort((left, right) => left.target - right.target);
     return { violations, copies };
   }
-}
-
-/** Whether the page table, read without any cache, maps a small page to another frame here. */
-function mapsAnotherFrame(memory: Memory, entry: TlbEntry, vpn: number): boolean {
-  const walked = walk(memory, undefined, entry.root, 0, vpn);
-  return walked.found && walked.level === 0 && pfnOf(walked.pte) !== entry.pfn;
 }
