@@ -30,6 +30,8 @@ export const FAULTS_RETRIED: u32 = 12;
 export const CONTEXT_SWITCHES: u32 = 13;
 export const KERNEL_STEPS: u32 = 14;
 export const SKIPPED_ACCESSES: u32 = 15;
+/** Micro-ops that are no steps, ghosts and ends included. */
+export const FREE_OPS: u32 = 16;
 
 /** A sample's entry when it is a shootdown: first interrupt sent to last acknowledgement seen. */
 export const SAMPLE_SHOOTDOWN: u32 = 255;

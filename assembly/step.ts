@@ -15,7 +15,7 @@ import {
 import { readCost, writeCost } from "./lines";
 import { promise } from "./oracle";
 import { price, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE } from "./prices";
-import { count, enterWindow, sample, SAMPLE_SHOOTDOWN } from "./stats";
+import { count, enterWindow, FREE_OPS, sample, SAMPLE_SHOOTDOWN, tally } from "./stats";
 import { machineStep } from "./step-machine";
 import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
 
@@ -259,7 +259,10 @@ function runFree(cpu: u32, r: usize, pc: u32): u32 {
     const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
     const w = load<u64>(ip);
     const op = <u32>w & 255;
-    if (op < OP_FREE_FIRST) return pc;
+    if (op < OP_FREE_FIRST) {
+      tally(cpu, FREE_OPS, n);
+      return pc;
+    }
     const imm = load<u64>(ip, 8);
     const dst = <u32>(w >> 8) & 255;
     const a = <u32>(w >> 16) & 255;
@@ -288,6 +291,7 @@ function runFree(cpu: u32, r: usize, pc: u32): u32 {
     } else if (op == isa.OP_MARK) {
       shootdownMark(cpu, imm == 1);
     } else if (op == isa.OP_END) {
+      tally(cpu, FREE_OPS, n + 1);
       end(cpu, a == NONE ? 0 : reg(r, a));
       return NO_PC;
     } else {

@@ -35,10 +35,16 @@ const program = {
       context_switch: { ops: [] },
       page_fault: { ops: [] },
       call_function_interrupt: {
-        ops: [op("CPU", { dst: 0 }), op("LI", { dst: 1, imm: 1 }), op("ST", { a: 0, imm: at("cpu", ANSWER), c: 1 })],
+        ops: [
+          op("CPU", { dst: 0 }),
+          op("LI", { dst: 1, imm: 1 }),
+          op("ST", { a: 0, imm: at("cpu", ANSWER), c: 1 }),
+        ],
       },
       ask: { ops: [op("MARK", { imm: 0 }), op("RAISE1", { c: 0 }), awaitAnswer, op("MARK", { imm: 1 })] },
-      askAll: { ops: [op("MARK", { imm: 0 }), op("RAISE", { imm: MASK }), awaitAnswer, op("MARK", { imm: 1 })] },
+      askAll: {
+        ops: [op("MARK", { imm: 0 }), op("RAISE", { imm: MASK }), awaitAnswer, op("MARK", { imm: 1 })],
+      },
       /** Interrupts are off during WORK 1 and 2. */
       busy: { ops: [work(0), op("IRQ_OFF"), work(1), work(2), op("IRQ_ON"), work(3), work(4)] },
       hold: { ops: [op("LOCK", { imm: LOCK }), work(0), op("UNLOCK", { imm: LOCK })] },
@@ -65,7 +71,8 @@ function takenAt(start: number, stretches: readonly Stretch[], arrival: number):
   throw new RangeError("it arrives behind the last stretch");
 }
 
-const sum = (stretches: readonly Stretch[]): number => stretches.reduce((total, { cycles }) => total + cycles, 0);
+const sum = (stretches: readonly Stretch[]): number =>
+  stretches.reduce((total, { cycles }) => total + cycles, 0);
 
 /** What a task does, as records and as stretches. */
 interface Act {
@@ -115,7 +122,10 @@ const scene = fc
 type Scene = typeof scene extends fc.Arbitrary<infer T> ? T : never;
 
 /** Any length up to the lookahead, which must not change a time. */
-function clockFor({ prices, works, quantum }: Pick<Scene, "prices" | "works" | "quantum">, more: Partial<TinyClockOptions> = {}) {
+function clockFor(
+  { prices, works, quantum }: Pick<Scene, "prices" | "works" | "quantum">,
+  more: Partial<TinyClockOptions> = {},
+) {
   return new TinyClock(program, { prices, works, quantum: Math.ceil(quantum * lookahead(prices)), ...more });
 }
 
@@ -154,9 +164,19 @@ describe("an interrupt sent to one CPU", () => {
         // The interrupted CPU loses the time of the handler and no other: it is never idle between its records.
         const handling = waking + answering(prices) + prices.irqExit;
         const started = wasIdle ? Math.max(toReady, taken + handling) : toReady;
-        expect(clock.clock(to)).toBe(started + sum(stretches) + (wasIdle ? 0 : handling) + prices.contextSwitch);
-        const user = acts.flatMap((each) => each.stretches(prices, works)).filter(({ kind }) => kind === "open");
-        expect(clock.cycles(to)).toMatchObject({ USER: sum(user), IRQ: handling, WALK: 0, LOCK_WAIT: 0, IPI_WAIT: 0 });
+        expect(clock.clock(to)).toBe(
+          started + sum(stretches) + (wasIdle ? 0 : handling) + prices.contextSwitch,
+        );
+        const user = acts
+          .flatMap((each) => each.stretches(prices, works))
+          .filter(({ kind }) => kind === "open");
+        expect(clock.cycles(to)).toMatchObject({
+          USER: sum(user),
+          IRQ: handling,
+          WALK: 0,
+          LOCK_WAIT: 0,
+          IPI_WAIT: 0,
+        });
       }),
       parameters,
     );
@@ -181,7 +201,10 @@ describe("an interrupt sent to one CPU", () => {
         expect(clock.latencies("shootdown")).toEqual([answered]);
         const unlocked = inKernel(holds) + prices.memL3 + prices.rmw + held + prices.memL1 + prices.store;
         const handling = answering(prices) + prices.irqExit;
-        expect(clock.cycles(to)).toMatchObject({ IRQ: handling, LOCK_WAIT: unlocked - inKernel(waits) - handling });
+        expect(clock.cycles(to)).toMatchObject({
+          IRQ: handling,
+          LOCK_WAIT: unlocked - inKernel(waits) - handling,
+        });
         const section = transfer(prices, to, holder) + prices.rmw + held + prices.memL1 + prices.store;
         expect(clock.latencies("hold").at(-1)).toBe(
           prices.syscallEntry + unlocked - inKernel(waits) + section + prices.syscallExit,
@@ -210,7 +233,12 @@ describe("an interrupt sent to many CPUs", () => {
         const target = targets[one.chosen % targets.length]!;
         const clock = clockFor(one, { cpus });
         const ready = 5000;
-        clock.setWord("global", 0, 0, targets.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n));
+        clock.setWord(
+          "global",
+          0,
+          0,
+          targets.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n),
+        );
         for (const cpu of targets) clock.task(cpu, 0, (sink) => sink.compute(cpu, LONGER));
         clock.task(0, ready, (sink) => sink.call(0, "askAll", [target, 1])).run();
 

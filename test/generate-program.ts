@@ -95,12 +95,20 @@ function schedule(of: World): fc.Arbitrary<Move[]> {
   const kind = fc.constantFrom<AccessKind[]>(0, 1, 1, 2);
   const access = fc
     .tuple(cpu, vpn, kind)
-    .map(([on, to, how]): Move => ({ do: "access", cpu: on, vpn: to, kind: how }));
+    .map(([on, to, how]): Move & { do: "access" } => ({ do: "access", cpu: on, vpn: to, kind: how }));
   const drain = fc
     .tuple(cpu, fc.nat({ max: 3 }))
     .map(([on, index]): Move => ({ do: "drain", cpu: on, index }));
   const step = cpu.map((on): Move => ({ do: "step", cpu: on }));
   const stepAndDrain = fc.tuple(step, drain).map(([one, then]) => [one, { ...then, cpu: one.cpu }]);
+  // A CPU that has a translation, a call by another CPU, and what the translation still allows.
+  const around = fc
+    .tuple(access, access, cpu, call)
+    .map(([before, after, on, what]): Move[] => [
+      before,
+      { do: "run", cpu: on, ...what },
+      { ...before, kind: after.kind },
+    ]);
   const moves: { weight: number; arbitrary: fc.Arbitrary<Move | Move[]> }[] = [
     { weight: 8, arbitrary: step },
     {
@@ -114,6 +122,7 @@ function schedule(of: World): fc.Arbitrary<Move[]> {
     { weight: 8, arbitrary: access },
     { weight: 3, arbitrary: fc.array(access, { minLength: 3, maxLength: 8, size: "max" }) },
     { weight: 2, arbitrary: cpu.map((on) => sweep(of, on)) },
+    { weight: 4, arbitrary: around },
     { weight: 3, arbitrary: cpu.map((on) => ({ do: "deliver", cpu: on })) },
     { weight: 2, arbitrary: drain },
     {

@@ -20,7 +20,13 @@ function foldersImported(file: string): string[] {
   return importsOf(file)
     .filter((specifier) => specifier.startsWith("."))
     .map((specifier) => relative(root, resolve(root, dirname(file), specifier)))
-    .map((path) => (path.startsWith("src/") ? (path.split("/").length > 2 ? path.split("/")[1]! : "src") : `outside:${path}`));
+    .map((path) =>
+      path.startsWith("src/")
+        ? path.split("/").length > 2
+          ? path.split("/")[1]!
+          : "src"
+        : `outside:${path}`,
+    );
 }
 
 /** Which folders each folder may import from, besides itself and the files that lie directly in src/. */
@@ -47,18 +53,24 @@ describe("arrows", () => {
   it.each(Object.keys(arrows))("src/%s imports only what it may", (folder) => {
     const allowed = new Set([...arrows[folder]!, folder, "src"]);
     const wrong = filesUnder(`src/${folder}`).flatMap((file) =>
-      foldersImported(file).filter((target) => !allowed.has(target)).map((target) => `${file} imports from ${target}`),
+      foldersImported(file)
+        .filter((target) => !allowed.has(target))
+        .map((target) => `${file} imports from ${target}`),
     );
     expect(wrong).toEqual([]);
   });
 
   it("every folder of src/ has its arrows stated", () => {
-    const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory(),
+    );
     expect(folders.map((folder) => folder.name).sort()).toEqual(Object.keys(arrows).sort());
   });
 
   it("assembly/ imports nothing outside itself", () => {
-    const outside = filesUnder("assembly").flatMap((file) => importsOf(file).filter((path) => !path.startsWith("./")));
+    const outside = filesUnder("assembly").flatMap((file) =>
+      importsOf(file).filter((path) => !path.startsWith("./")),
+    );
     expect(outside).toEqual([]);
   });
 
@@ -74,7 +86,9 @@ describe("arrows", () => {
 
   it("only src/engine says WebAssembly", () => {
     const others = filesUnder("src").filter((file) => !file.startsWith("src/engine/"));
-    expect(others.filter((file) => /\bWebAssembly\b/.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+    expect(others.filter((file) => /\bWebAssembly\b/.test(readFileSync(join(root, file), "utf8")))).toEqual(
+      [],
+    );
   });
 });
 
@@ -82,7 +96,9 @@ describe("sizes", () => {
   const sources = [...filesUnder("src"), ...filesUnder("assembly")];
 
   it("no source file is longer than 400 lines", () => {
-    const long = sources.map((file) => [file, readFileSync(join(root, file), "utf8").split("\n").length] as const);
+    const long = sources.map(
+      (file) => [file, readFileSync(join(root, file), "utf8").split("\n").length] as const,
+    );
     expect(long.filter(([, lines]) => lines > 400)).toEqual([]);
   });
 });
@@ -92,8 +108,13 @@ describe("names and numbers", () => {
     const quoting = ["src/kernel/", "src/policy/"];
     const files = filesUnder("src").filter((file) => !quoting.some((folder) => file.startsWith(folder)));
     const found = files.flatMap((file) => {
-      const text = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*|"[^"]*"|'[^']*'|`[^`]*`/g, "");
-      return [...text.matchAll(/\b(?:const|let|function|class)\s+([a-z]+_[a-z_]+)\b/g)].map((match) => `${file}: ${match[1]}`);
+      const text = readFileSync(join(root, file), "utf8").replace(
+        /\/\*[\s\S]*?\*\/|\/\/.*|"[^"]*"|'[^']*'|`[^`]*`/g,
+        "",
+      );
+      return [...text.matchAll(/\b(?:const|let|function|class)\s+([a-z]+_[a-z_]+)\b/g)].map(
+        (match) => `${file}: ${match[1]}`,
+      );
     });
     expect(found).toEqual([]);
   });
@@ -113,6 +134,8 @@ describe("names and numbers", () => {
   it("no file is called utils or helpers, and nothing is exported by default", () => {
     const files = filesUnder("src");
     expect(files.filter((file) => /utils?|helpers?/.test(file))).toEqual([]);
-    expect(files.filter((file) => /^export default/m.test(readFileSync(join(root, file), "utf8")))).toEqual([]);
+    expect(files.filter((file) => /^export default/m.test(readFileSync(join(root, file), "utf8")))).toEqual(
+      [],
+    );
   });
 });

@@ -13,7 +13,11 @@ const WORDS_OF_A_LINE = 8;
 const config = { ...SMALL_CONFIG, cpus, model: "sc", tables: 8, frames: 8 } as const;
 const words = { global: 4 * WORDS_OF_A_LINE, cpu: 1 };
 
-function machine(entries: Readonly<Record<string, TinyEntry>>, prices: Prices, works: number[] = []): EngineMachine {
+function machine(
+  entries: Readonly<Record<string, TinyEntry>>,
+  prices: Prices,
+  works: number[] = [],
+): EngineMachine {
   return new EngineMachine(tinyProgram(words, entries), config, "debug", { prices, works, ...TOPOLOGY });
 }
 
@@ -38,12 +42,21 @@ const flat =
     prices[name];
 
 function fieldCases(ops: readonly OpName[], extra?: keyof Prices): Case[] {
-  return ops.map((name) => ({ op: name, operands: { imm: field, dst: 9, c: 1, d: 2 }, price: onLine(extra) }));
+  return ops.map((name) => ({
+    op: name,
+    operands: { imm: field, dst: 9, c: 1, d: 2 },
+    price: onLine(extra),
+  }));
 }
 
 function pteCases(ops: readonly OpName[], extra?: keyof Prices): Case[] {
   const setup = [li(1, 2), li(2, 0)];
-  return ops.map((name) => ({ op: name, setup, operands: { dst: 9, a: 1, b: 2, c: 3, d: 4 }, price: onLine(extra) }));
+  return ops.map((name) => ({
+    op: name,
+    setup,
+    operands: { dst: 9, a: 1, b: 2, c: 3, d: 4 },
+    price: onLine(extra),
+  }));
 }
 
 /** A RAISE to these CPUs: one command for each cluster of 16. */
@@ -73,7 +86,12 @@ const cases: Case[] = [
   ...pteCases(["PTE_XCHG", "PTE_CAS", "PTE_AND", "PTE_OR"], "rmw"),
   { op: "QPUSH", setup: [li(1, 3)], operands: { dst: 9, c: 1 }, price: onLine("queuePush") },
   { op: "QPOP", operands: { dst: 9 }, price: onLine("queuePop") },
-  { op: "RAISE1", setup: [li(1, 5)], operands: { c: 1 }, price: ({ ipiSend, ipiPerTarget }) => ipiSend + ipiPerTarget },
+  {
+    op: "RAISE1",
+    setup: [li(1, 5)],
+    operands: { c: 1 },
+    price: ({ ipiSend, ipiPerTarget }) => ipiSend + ipiPerTarget,
+  },
   raiseCase([5]),
   raiseCase([1, 2, 15]),
   raiseCase([1, 15, 16, 39]),
@@ -81,11 +99,22 @@ const cases: Case[] = [
   { op: "FLUSH_PCID", operands: { c: 1 }, price: flat("flushPcid") },
   { op: "FLUSH_ALL", price: flat("flushAll") },
   { op: "CR3", title: "with a flush", operands: { a: 1, b: 2, c: 3 }, price: flat("cr3Flush") },
-  { op: "CR3", title: "without", setup: [li(3, 1)], operands: { a: 1, b: 2, c: 3 }, price: flat("cr3NoFlush") },
+  {
+    op: "CR3",
+    title: "without",
+    setup: [li(3, 1)],
+    operands: { a: 1, b: 2, c: 3 },
+    price: flat("cr3NoFlush"),
+  },
   { op: "INVAL_EVERYWHERE", operands: { a: 1, b: 2, c: 3 }, price: () => 0 },
   { op: "FALLOC", operands: { dst: 9 }, price: flat("frameAlloc") },
   { op: "FZERO", operands: { a: 1 }, price: flat("frameZero") },
-  { op: "FCOPY", setup: [li(1, 2), li(2, 3)], operands: { a: 1, b: 2, c: 3, d: 3 }, price: flat("frameCopy") },
+  {
+    op: "FCOPY",
+    setup: [li(1, 2), li(2, 3)],
+    operands: { a: 1, b: 2, c: 3, d: 3 },
+    price: flat("frameCopy"),
+  },
   { op: "FFREE", setup: [op("FALLOC", { dst: 1 })], operands: { a: 1 }, price: flat("frameFree") },
   { op: "TALLOC", setup: [li(1, 3)], operands: { dst: 9, b: 1, c: 2 }, price: flat("tableAlloc") },
   {
@@ -95,7 +124,12 @@ const cases: Case[] = [
     price: flat("tableFree"),
   },
   { op: "RFIND", operands: { dst: 9, a: 1, d: 2, b: 7, c: 8 }, price: onLine("rangeFind") },
-  { op: "RSET", setup: [li(3, 4), li(4, 1)], operands: { a: 1, b: 2, c: 3, d: 4 }, price: onLine("rangeSet") },
+  {
+    op: "RSET",
+    setup: [li(3, 4), li(4, 1)],
+    operands: { a: 1, b: 2, c: 3, d: 4 },
+    price: onLine("rangeSet"),
+  },
   { op: "XLOAD", setup: [li(1, 7)], operands: { dst: 9, c: 1 }, price: onLine("cacheLoad") },
   { op: "XSTORE", setup: [li(1, 7), li(2, 1)], operands: { c: 1, d: 2 }, price: onLine("cacheStore") },
   { op: "FENCE", title: "mb", operands: { imm: 0 }, price: flat("fence") },
@@ -107,19 +141,22 @@ const cases: Case[] = [
 describe("a step costs its own price and that of its line", () => {
   const isStep = ({ op: name }: MicroOp): boolean => OPS[name].class === "step";
 
-  test.each(cases.map((one) => [[one.op, one.title].filter(Boolean).join(" "), one] as const))("%s", (_, one) => {
-    const setup = one.setup ?? [];
-    fc.assert(
-      fc.property(anyPrices, fc.nat({ max: cpus - 1 }), (prices, cpu) => {
-        const engine = machine({ one: { ops: [...setup, op(one.op, one.operands)] } }, prices);
-        engine.start(cpu, "one", []);
-        for (const _step of setup.filter(isStep)) engine.priceOfStep(cpu);
-        expect(engine.priceOfStep(cpu)).toBe(one.price(prices));
-        expect(engine.step(cpu)).toBe("ended");
-      }),
-      { seed: 20260803, numRuns: 4 },
-    );
-  });
+  test.each(cases.map((one) => [[one.op, one.title].filter(Boolean).join(" "), one] as const))(
+    "%s",
+    (_, one) => {
+      const setup = one.setup ?? [];
+      fc.assert(
+        fc.property(anyPrices, fc.nat({ max: cpus - 1 }), (prices, cpu) => {
+          const engine = machine({ one: { ops: [...setup, op(one.op, one.operands)] } }, prices);
+          engine.start(cpu, "one", []);
+          for (const _step of setup.filter(isStep)) engine.priceOfStep(cpu);
+          expect(engine.priceOfStep(cpu)).toBe(one.price(prices));
+          expect(engine.step(cpu)).toBe("ended");
+        }),
+        { seed: 20260803, numRuns: 4 },
+      );
+    },
+  );
 
   test("WORK costs what its name costs", () => {
     fc.assert(
@@ -141,7 +178,10 @@ describe("a step costs its own price and that of its line", () => {
     fc.assert(
       fc.property(anyPrices, (prices) => {
         const lock = op("LOCK", { imm: field });
-        const engine = machine({ lock: { ops: [lock] }, unlock: { ops: [op("UNLOCK", { imm: field })] } }, prices);
+        const engine = machine(
+          { lock: { ops: [lock] }, unlock: { ops: [op("UNLOCK", { imm: field })] } },
+          prices,
+        );
         for (const cpu of [0, 1]) engine.start(cpu, "lock", []);
         engine.priceOfStep(0);
         for (let spins = 0; spins < 3; spins++) expect(engine.step(1)).toBe("disabled");

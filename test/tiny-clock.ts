@@ -25,7 +25,10 @@ const latencies: ReadonlySet<string> = new Set<PriceName>([
 /** Every price at random, in cycles. None is so small that the clock would have to creep. */
 export const anyPrices: fc.Arbitrary<Prices> = fc.record(
   Object.fromEntries(
-    priceNames.map((name) => [name, latencies.has(name) ? fc.integer({ min: 100, max: 900 }) : fc.integer({ min: 1, max: 300 })]),
+    priceNames.map((name) => [
+      name,
+      latencies.has(name) ? fc.integer({ min: 100, max: 900 }) : fc.integer({ min: 1, max: 300 }),
+    ]),
   ) as Record<PriceName, fc.Arbitrary<number>>,
 );
 
@@ -53,7 +56,11 @@ export function flight(prices: Prices, from: number, to: number): number {
 /** The longest quantum with which no CPU can miss what another one does: the fastest way from one to another. */
 export function lookahead(prices: Prices): number {
   const deliver = DISTANCES.map((name) => prices[`ipiDeliver${name}`]);
-  return Math.min(prices.syscallEntry, prices.faultEntry, prices.ipiSend + prices.ipiPerTarget + Math.min(...deliver));
+  return Math.min(
+    prices.syscallEntry,
+    prices.faultEntry,
+    prices.ipiSend + prices.ipiPerTarget + Math.min(...deliver),
+  );
 }
 
 /** First-level arrays of `l1` ways, a second level of `l2` ways, all with one set; walk caches that hold every table. */
@@ -141,7 +148,8 @@ export class TinyClock {
   /** What a CPU's cycles were called; they add up to its clock. */
   cycles(cpu: number): Record<CycleKind, number> {
     const first = (this.#stats(cpu) + this.world.value("ST_CYCLES")) / 8;
-    const read = (kind: CycleKind): number => Number(this.world.u64[first + this.world.value(`CYCLES_${kind}`)]);
+    const read = (kind: CycleKind): number =>
+      Number(this.world.u64[first + this.world.value(`CYCLES_${kind}`)]);
     return Object.fromEntries(CYCLE_KINDS.map((kind) => [kind, read(kind)])) as Record<CycleKind, number>;
   }
 

@@ -8,12 +8,16 @@ import type { World } from "./world.js";
 /** Entries that are no calls of a program: they have a latency, but are no operations. */
 const EVENTS = new Set(["page_fault", "context_switch", "call_function_interrupt", "image"]);
 
-export type Measured = Pick<RunResult, "simulated" | "tlb" | "flushes" | "ipis" | "faults" | "latency" | "cycles" | "violations">;
+export type Measured = Pick<
+  RunResult,
+  "simulated" | "tlb" | "flushes" | "ipis" | "faults" | "latency" | "cycles" | "violations"
+>;
 
 /** Reads everything that a finished, or stopped, world has counted. `cycles` is the time that all clocks agree on. */
 export function collect(world: World, latencies: LatencyCollector, cycles: number, ghz: number): Measured {
   const tally = (name: string): number => sum(world, world.value("ST_TLB") + world.value(name) * 8);
-  const kind = (name: string): number => sum(world, world.value("ST_CYCLES") + world.value(`CYCLES_${name}`) * 8);
+  const kind = (name: string): number =>
+    sum(world, world.value("ST_CYCLES") + world.value(`CYCLES_${name}`) * 8);
   const named = namedCounters(world);
   const counter = (name: string): number => named.get(name) ?? 0;
   return {
@@ -74,7 +78,8 @@ export function sum(world: World, offset: number): number {
   const base = world.value("stBase");
   const stride = world.value("stStride");
   let total = 0;
-  for (let cpu = 0; cpu < world.size.cpus; cpu++) total += Number(world.u64[(base + cpu * stride + offset) / 8]!);
+  for (let cpu = 0; cpu < world.size.cpus; cpu++)
+    total += Number(world.u64[(base + cpu * stride + offset) / 8]!);
   return total;
 }
 
@@ -86,7 +91,9 @@ export function namedCounters(world: World): ReadonlyMap<string, number> {
 
 function startingWith(counters: ReadonlyMap<string, number>, prefix: string): Record<string, number> {
   const found = [...counters].filter(([name, value]) => name.startsWith(prefix) && value > 0);
-  return Object.fromEntries(found.map(([name, value]) => [name.slice(prefix.length), value] as const).sort(byName));
+  return Object.fromEntries(
+    found.map(([name, value]) => [name.slice(prefix.length), value] as const).sort(byName),
+  );
 }
 
 function operations(program: Program, latencies: LatencyCollector): Record<string, number> {
@@ -97,7 +104,9 @@ function operations(program: Program, latencies: LatencyCollector): Record<strin
 function latencyRows(world: World, latencies: LatencyCollector): RunResult["latency"] {
   const rows = world.program.entries.map((entry, index) => [entry.name, latencies.row(index)] as const);
   rows.push(["shootdown", latencies.row(world.value("SAMPLE_SHOOTDOWN"))]);
-  return Object.fromEntries(rows.filter(([name, row]) => row !== undefined && name !== "image").sort(byName)) as RunResult["latency"];
+  return Object.fromEntries(
+    rows.filter(([name, row]) => row !== undefined && name !== "image").sort(byName),
+  ) as RunResult["latency"];
 }
 
 /** Independent of any locale: the same bytes everywhere. */

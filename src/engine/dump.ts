@@ -38,11 +38,18 @@ class Dump {
 
   state(): MachineState {
     const { size } = this.#w;
-    const all = <T>(count: number, read: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => read(i));
+    const all = <T>(count: number, read: (index: number) => T): T[] =>
+      Array.from({ length: count }, (_, i) => read(i));
     return {
-      words: Object.fromEntries(RECORD_KINDS.map((kind) => [kind, this.#records(kind)])) as unknown as MachineState["words"],
+      words: Object.fromEntries(
+        RECORD_KINDS.map((kind) => [kind, this.#records(kind)]),
+      ) as unknown as MachineState["words"],
       tables: all(size.tables - 1, (i) => this.#table(i + 1)),
-      freeTables: this.#freeList("TABLE", size.tables, (i) => this.#v("tableMeta") + i * this.#v("TM_BYTES") + this.#v("TM_NEXT")),
+      freeTables: this.#freeList(
+        "TABLE",
+        size.tables,
+        (i) => this.#v("tableMeta") + i * this.#v("TM_BYTES") + this.#v("TM_NEXT"),
+      ),
       freeFrames: this.#freeList("FRAME", size.frames, (i) => this.#frame(i) + this.#v("FM_NEXT")),
       generations: all(size.frames, (i) => this.#generation(i)),
       ranges: all(size.mms, (mm) => this.#ranges(mm)),
@@ -74,7 +81,14 @@ class Dump {
 
   #recordCount(kind: RecordKind): number {
     const { size } = this.#w;
-    return { global: 1, mm: size.mms, cpu: size.cpus, task: size.tasks, table: size.tables, frame: size.frames }[kind];
+    return {
+      global: 1,
+      mm: size.mms,
+      cpu: size.cpus,
+      task: size.tasks,
+      table: size.tables,
+      frame: size.frames,
+    }[kind];
   }
 
   #records(kind: RecordKind): bigint[][] {
@@ -90,7 +104,10 @@ class Dump {
     const meta = this.#v("tableMeta") + table * this.#v("TM_BYTES");
     const count = 1 << this.#w.size.radixBits;
     const base = this.#v("tablePages") + table * count * 8;
-    const entries = Array.from({ length: count }, (_, index) => ({ index, value: this.#u64(base + index * 8) }));
+    const entries = Array.from({ length: count }, (_, index) => ({
+      index,
+      value: this.#u64(base + index * 8),
+    }));
     return {
       table,
       live: this.#u32(meta + this.#v("TM_LIVE")) !== 0,
@@ -104,7 +121,8 @@ class Dump {
   /** Freed ones, last first, then those that were never used. */
   #freeList(name: "TABLE" | "FRAME", count: number, next: (index: number) => number): number[] {
     const list: number[] = [];
-    for (let i = this.#u32(this.#v("pools") + this.#v(`POOL_${name}_FREE`)); i !== 0; i = this.#u32(next(i))) list.push(i);
+    for (let i = this.#u32(this.#v("pools") + this.#v(`POOL_${name}_FREE`)); i !== 0; i = this.#u32(next(i)))
+      list.push(i);
     for (let i = this.#u32(this.#v("pools") + this.#v(`POOL_${name}_TOP`)) + 1; i < count; i++) list.push(i);
     return list;
   }
@@ -145,8 +163,12 @@ class Dump {
       taskContext: this.#context(c, "0", this.#v("HW_REGS")),
       interruptContext: this.#context(c, "1", this.#v("hwRegs1")),
       status: this.#u64(c + this.#v("HW_STATUS0")),
-      tlb: Object.fromEntries(this.#tlbs.map((name, i) => [name, this.#tlb(cpu, i)])) as unknown as CpuState["tlb"],
-      pwc: Object.fromEntries(this.#pwcs.map((name, i) => [name, this.#pwc(cpu, 7 + i)])) as unknown as CpuState["pwc"],
+      tlb: Object.fromEntries(
+        this.#tlbs.map((name, i) => [name, this.#tlb(cpu, i)]),
+      ) as unknown as CpuState["tlb"],
+      pwc: Object.fromEntries(
+        this.#pwcs.map((name, i) => [name, this.#pwc(cpu, 7 + i)]),
+      ) as unknown as CpuState["pwc"],
     };
   }
 
@@ -154,7 +176,9 @@ class Dump {
     if (this.#u32(c + this.#v(`HW_LIVE${which}`)) === 0) return null;
     return {
       pc: this.#u32(c + this.#v(`HW_PC${which}`)),
-      registers: Array.from({ length: this.#w.program.registers }, (_, i) => this.#u64(c + registers + i * 8)),
+      registers: Array.from({ length: this.#w.program.registers }, (_, i) =>
+        this.#u64(c + registers + i * 8),
+      ),
     };
   }
 
@@ -223,7 +247,9 @@ class Dump {
         age,
         root: Number(ghost >> 32n),
         generation: Number(ghost & 0xffffffffn),
-        free: (mark & MARK_FREED) !== 0 || this.#generation(Number(payload & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
+        free:
+          (mark & MARK_FREED) !== 0 ||
+          this.#generation(Number(payload & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
       };
@@ -250,7 +276,10 @@ class Dump {
     return INVARIANT_NAMES.flatMap((invariant, index) =>
       Array.from({ length: this.#w.size.cpus }, (_, cpu) => {
         const at =
-          this.#v("stBase") + cpu * this.#v("stStride") + this.#v("ST_VIOLATIONS") + index * this.#v("VIOLATION_BYTES");
+          this.#v("stBase") +
+          cpu * this.#v("stStride") +
+          this.#v("ST_VIOLATIONS") +
+          index * this.#v("VIOLATION_BYTES");
         return {
           invariant,
           cpu,

@@ -6,7 +6,9 @@ const NONE = 255;
 
 /** Ops whose `a` (and `b`) address a record field or a page-table entry. */
 const isField = (op: string): boolean =>
-  /^(LD|ST|XCHG|CAS|FADD|ADDV|ORV|ANDV|LOCK|UNLOCK|TRYLOCK|RLOCK|RUNLOCK|WLOCK|WUNLOCK|DOWNGRADE|TRYRLOCK|AWAIT|MASK_\w+|RAISE)$/.test(op);
+  /^(LD|ST|XCHG|CAS|FADD|ADDV|ORV|ANDV|LOCK|UNLOCK|TRYLOCK|RLOCK|RUNLOCK|WLOCK|WUNLOCK|DOWNGRADE|TRYRLOCK|AWAIT|MASK_\w+|RAISE)$/.test(
+    op,
+  );
 
 /** Writes the program at PROGRAM. Throws when an op has no number, or a register does not exist. */
 export function encodeProgram(program: Program, instance: Instance): void {
@@ -28,7 +30,8 @@ export function encodeProgram(program: Program, instance: Instance): void {
 function operands(op: MicroOp, zero: number): number[] {
   const all = [op.dst, op.a, op.b, op.c, op.d];
   for (const operand of all) {
-    if (operand !== NONE && operand >= zero && op.op !== "AWAIT") throw new RangeError(`${op.op} names register ${operand} of ${zero}`);
+    if (operand !== NONE && operand >= zero && op.op !== "AWAIT")
+      throw new RangeError(`${op.op} names register ${operand} of ${zero}`);
   }
   if (isField(op.op)) {
     if (all[1] === NONE) all[1] = zero;

@@ -39,7 +39,11 @@ export class LatencyCollector {
   #record(entry: number, cycles: number): void {
     let series = this.#series.get(entry);
     if (series === undefined) {
-      const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: CYCLES_MAX, numberOfSignificantValueDigits: 3 });
+      const histogram = build({
+        lowestDiscernibleValue: 1,
+        highestTrackableValue: CYCLES_MAX,
+        numberOfSignificantValueDigits: 3,
+      });
       series = { histogram, sum: 0, max: 0, count: 0 };
       this.#series.set(entry, series);
     }
@@ -58,7 +62,8 @@ export class LatencyCollector {
   row(entry: number): LatencyRow | undefined {
     const series = this.#series.get(entry);
     if (series === undefined) return undefined;
-    const at = (percent: number): number => Math.min(series.max, series.histogram.getValueAtPercentile(percent));
+    const at = (percent: number): number =>
+      Math.min(series.max, series.histogram.getValueAtPercentile(percent));
     return {
       count: series.count,
       mean: Math.round((series.sum / series.count) * 1000) / 1000,

@@ -2,6 +2,7 @@
  * The engine one step at a time: what differential tests, timing tests and the adversary drive. Time stands still unless the clock runs.
  */
 import { type Program, RECORD_KINDS, type RecordKind } from "../dsl/program.js";
+import { type PriceName, priceNames } from "../machine/preset.js";
 import type {
   AccessKind,
   AccessOutcome,
@@ -14,7 +15,6 @@ import { readState } from "./dump.js";
 import type { Build } from "./load.js";
 import { explainTrap } from "./trap.js";
 import { type Charges, createWorld, type Structures, type World } from "./world.js";
-import { type PriceName, priceNames } from "../machine/preset.js";
 
 const NO_CHARGES: Charges = {
   prices: Object.fromEntries(priceNames.map((name) => [name, 0])) as Record<PriceName, number>,
@@ -32,7 +32,12 @@ export class EngineMachine implements SteppableMachine {
   readonly config: MachineConfig;
   readonly world: World;
 
-  constructor(program: Program, config: MachineConfig, build: Build = "debug", charges: Charges = NO_CHARGES) {
+  constructor(
+    program: Program,
+    config: MachineConfig,
+    build: Build = "debug",
+    charges: Charges = NO_CHARGES,
+  ) {
     this.config = config;
     const size = {
       cpus: config.cpus,
@@ -148,7 +153,8 @@ export class EngineMachine implements SteppableMachine {
 
 /** The engine's ten arrays for a configuration by name; an array that does not exist has no ways. */
 function structures(config: MachineConfig): Structures {
-  const shape = ({ sets, ways }: { sets: number; ways: number }) => (sets === 0 ? { sets: 1, ways: 0 } : { sets, ways });
+  const shape = ({ sets, ways }: { sets: number; ways: number }) =>
+    sets === 0 ? { sets: 1, ways: 0 } : { sets, ways };
   const arrays = [
     ...TLB_ORDER.map((name) => shape(config.geometry[name])),
     ...PWC_ORDER.map((name) => shape(config.pwc[name])),

@@ -28,6 +28,8 @@ export interface RunRequest extends Watch {
   readonly build?: Build;
   /** Overrides of the world's size, for tests and experiments. */
   readonly size?: Partial<WorldSize>;
+  /** Looks at the world after its last event: for benchmarks, which want more than a result holds. */
+  readonly onEnd?: (world: World) => void;
 }
 
 /** Bits that each page-table level decodes on x86-64 with 4 KiB pages. */
@@ -87,9 +89,12 @@ export async function runProgram(
   } finally {
     await feed.close?.();
   }
+  request.onEnd?.(world);
   const refused = namedCounters(world).get("faults.oom") ?? 0;
   if (refused > 0)
-    throw new UsageError(`the workload needs more than the ${size.frames} pages of simulated memory that it has`);
+    throw new UsageError(
+      `the workload needs more than the ${size.frames} pages of simulated memory that it has`,
+    );
   const measured = collect(world, latencies, cycles, machine.ghz);
   const wallSeconds = (performance.now() - started) / 1000;
   return {

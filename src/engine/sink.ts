@@ -59,7 +59,8 @@ export class RingSink implements FeedSink {
   call(task: number, entry: string, args: readonly (number | bigint)[]): void {
     const index = this.#entries.get(entry);
     if (index === undefined) throw new RangeError(`the kernel has no entry '${entry}'`);
-    if (args.length > 6) throw new RangeError(`a call takes at most 6 arguments, ${entry} got ${args.length}`);
+    if (args.length > 6)
+      throw new RangeError(`a call takes at most 6 arguments, ${entry} got ${args.length}`);
     const rank = this.#calls++;
     const word = (BigInt(rank) << 20n) | (BigInt(index) << 4n) | 5n;
     this.#pushBig(task, word);

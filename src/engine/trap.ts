@@ -1,7 +1,8 @@
 /** What a trap of the engine means, in words. */
+
+import { UsageError } from "../errors.js";
 import type { Instance } from "./load.js";
 import { EngineAbort } from "./load.js";
-import { UsageError } from "../errors.js";
 
 /** A limit of the simulated world that an input reached: the person can raise it. */
 const limits: Readonly<Record<string, string>> = {

@@ -34,7 +34,12 @@ function recordAt(world: World, invariant: number, cpu: number): number {
   return base + world.value("ST_VIOLATIONS") + invariant * world.value("VIOLATION_BYTES");
 }
 
-function readExample(world: World, at: number, cpu: number, invariant: Violation["invariant"]): ViolationExample {
+function readExample(
+  world: World,
+  at: number,
+  cpu: number,
+  invariant: Violation["invariant"],
+): ViolationExample {
   const u32 = (offset: string): number => world.u32[(at + world.value(`VIOLATION_${offset}`)) / 4]!;
   const u64 = (offset: string): bigint => world.u64[(at + world.value(`VIOLATION_${offset}`)) / 8]!;
   const access = ACCESSES[u32("KIND")]!;
@@ -75,6 +80,7 @@ function sentence(
   const late = broken === null ? "the next step" : `${broken.routine} (${broken.label})`;
   const head = `CPU ${cpu} ${what} ${va} in frame ${frame} through a translation that ${change} had made stale`;
   if (invariant === "stale-frame") return `${head}; ${late} freed the frame without a flush before it`;
-  if (invariant === "stale-right") return `${head}; ${late} promised that it was gone without a flush before it`;
+  if (invariant === "stale-right")
+    return `${head}; ${late} promised that it was gone without a flush before it`;
   return `${head}; the store is missing from the frame that the page table maps now: a flush was due before ${late}`;
 }

@@ -1,7 +1,8 @@
 /** A world: the engine's memory, laid out and filled for one program on one machine. */
+
+import { type FieldPlace, type Program, RECORD_KINDS, type RecordKind } from "../dsl/program.js";
 import type { MachineNumbers, PriceName, StructureName } from "../machine/preset.js";
 import { priceNames } from "../machine/preset.js";
-import { RECORD_KINDS, type FieldPlace, type Program, type RecordKind } from "../dsl/program.js";
 import { encodeProgram } from "./encode.js";
 import { type Build, createMemory, type Instance, instantiate } from "./load.js";
 
@@ -51,7 +52,18 @@ export interface World extends Instance {
 
 const models = ["sc", "tso", "weak"];
 const assists = ["strict", "legacy", "knl"];
-const structureOrder: readonly StructureName[] = ["l1d4k", "l1d2m", "l1d1g", "l1i4k", "l1i2m", "stlb", "stlb1g", "pde", "pdpte", "pml4e"];
+const structureOrder: readonly StructureName[] = [
+  "l1d4k",
+  "l1d2m",
+  "l1d1g",
+  "l1i4k",
+  "l1i2m",
+  "stlb",
+  "stlb1g",
+  "pde",
+  "pdpte",
+  "pml4e",
+];
 
 /** The machine's arrays as the engine wants them; a shared array holds all its sizes, its other names are empty. */
 export function structuresOf(machine: MachineNumbers): Structures {
@@ -61,9 +73,15 @@ export function structuresOf(machine: MachineNumbers): Structures {
     return owner === name && entries > 0 ? { sets: entries / ways, ways } : { sets: 1, ways: 0 };
   });
   const serves = [
-    index("l1d4k"), index("l1d2m"), index("l1d1g"),
-    index("l1i4k"), index("l1i2m"), index("l1i2m"),
-    index("stlb"), index("stlb"), index("stlb1g"),
+    index("l1d4k"),
+    index("l1d2m"),
+    index("l1d1g"),
+    index("l1i4k"),
+    index("l1i2m"),
+    index("l1i2m"),
+    index("stlb"),
+    index("stlb"),
+    index("stlb1g"),
   ];
   return { arrays, serves };
 }
@@ -78,7 +96,13 @@ export interface Charges {
 }
 
 /** Creates a world, before its first step. Throws RangeError when it would not fit into 4 GiB. */
-export function createWorld(build: Build, program: Program, size: WorldSize, structures: Structures, charges: Charges): World {
+export function createWorld(
+  build: Build,
+  program: Program,
+  size: WorldSize,
+  structures: Structures,
+  charges: Charges,
+): World {
   // A first, small memory only to compute how much is needed: plan() writes nothing beyond its fixed addresses.
   const small = instantiate(build, createMemory(0));
   configure(small, program, size, structures, charges);
@@ -99,7 +123,8 @@ export function createWorld(build: Build, program: Program, size: WorldSize, str
     u16: new Uint16Array(buffer),
     u32,
     u64: new BigUint64Array(buffer),
-    fieldAddress: (record, name, index) => addressOf(instance, u32, fields.get(`${record}.${name}`), name, index),
+    fieldAddress: (record, name, index) =>
+      addressOf(instance, u32, fields.get(`${record}.${name}`), name, index),
     entryPc: (name) => {
       const entry = program.entries.find((candidate) => candidate.name === name);
       if (entry === undefined) throw new RangeError(`the program has no entry '${name}'`);
@@ -108,14 +133,30 @@ export function createWorld(build: Build, program: Program, size: WorldSize, str
   };
 }
 
-function addressOf(instance: Instance, u32: Uint32Array, field: FieldPlace | undefined, name: string, index: number): number {
+function addressOf(
+  instance: Instance,
+  u32: Uint32Array,
+  field: FieldPlace | undefined,
+  name: string,
+  index: number,
+): number {
   if (field === undefined) throw new RangeError(`the program declares no field '${name}'`);
   const at = instance.value("RECORDS") / 4 + RECORD_KINDS.indexOf(field.record) * 2;
   return u32[at]! + u32[at + 1]! * index + field.word * 8;
 }
 
-function configure(instance: Instance, program: Program, size: WorldSize, structures: Structures, charges: Charges): void {
-  const words = new Uint32Array(instance.memory.buffer, instance.value("CONFIG"), instance.value("CFG_WORDS"));
+function configure(
+  instance: Instance,
+  program: Program,
+  size: WorldSize,
+  structures: Structures,
+  charges: Charges,
+): void {
+  const words = new Uint32Array(
+    instance.memory.buffer,
+    instance.value("CONFIG"),
+    instance.value("CFG_WORDS"),
+  );
   const set = (name: string, value: number, offset = 0): void => {
     words[instance.value(`CFG_${name}`) + offset] = value;
   };
@@ -165,9 +206,11 @@ function configure(instance: Instance, program: Program, size: WorldSize, struct
     if (at === undefined) throw new RangeError(`the engine has no price '${name}'`);
     set("PRICES", charges.prices[name], at);
   }
-  if (charges.works.length > instance.value("WORKS_MAX")) throw new RangeError("the program has too many kinds of work");
+  if (charges.works.length > instance.value("WORKS_MAX"))
+    throw new RangeError("the program has too many kinds of work");
   charges.works.forEach((price, i) => set("WORKS", price, i));
-  if (program.entries.length > instance.value("ENTRIES_MAX")) throw new RangeError("the program has too many entries");
+  if (program.entries.length > instance.value("ENTRIES_MAX"))
+    throw new RangeError("the program has too many entries");
   program.entries.forEach((entry, i) => set("ENTRY_PC", entry.pc, i));
 }
 
