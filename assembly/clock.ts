@@ -71,15 +71,19 @@ function turn(cpu: u32, end: u64): void {
   if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
 }
 
+/** Runs again for the same quantum, when the host has refilled a ring, it goes on where it stopped. */
 function bound(end: u64): void {
-  memory.copy(turns, users, <usize>maskWords << 3);
+  for (let word: u32 = 0; word < maskWords; word++) {
+    const at = turns + (<usize>word << 3);
+    store<u64>(at, load<u64>(at) | load<u64>(users + (<usize>word << 3)));
+  }
   if (config(CFG_BOUND_ORDER) == 0) {
-    for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) turn(cpu, end);
+    for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) turn(cpu, end);
     return;
   }
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = inOrder(i);
-    if (nextIn(turns, cpu) == cpu) turn(cpu, end);
+    if (nextIn(users, cpu) == cpu) turn(cpu, end);
   }
 }
 
@@ -117,6 +121,7 @@ function weave(end: u64): void {
   releaseWaiters();
   slices();
   for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) schedule(cpu);
+  memory.fill(turns, 0, <usize>maskWords << 3);
   for (;;) {
     const due = nextDue();
     if (due == NEVER || due >> 10 >= end) return;
@@ -181,11 +186,9 @@ export function run(quanta: u32): u32 {
   for (let i: u32 = 0; i < quanta; i++) {
     const end = now() + length;
     bound(end);
+    // Before the weave, so that a CPU which runs dry loses no time: where a ring ends changes nothing.
+    if (wantsFeed()) return RUN_FEED;
     weave(end);
-    if (wantsFeed()) {
-      advance(end, length);
-      return RUN_FEED;
-    }
     if (nextTime() == NEVER) {
       if (liveTasks() == 0) return RUN_DONE;
       return starvedTasks() != 0 ? RUN_FEED : RUN_STUCK;

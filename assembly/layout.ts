@@ -152,7 +152,6 @@ export const CK_WAIT_LOCK: usize = 92;
 export const CK_NEXT_TASK: usize = 96;
 export const CK_LAST_FAULT: usize = 104;
 export const CK_FAULT_REPEATS: usize = 112;
-export const CK_WAIT_RELEASED: usize = 116;
 export const CK_IRQ_SAVED_WAIT: usize = 120;
 /** Two tables of 256 u16: a recent slot for a page's low bits, for data and for instructions. */
 export const CK_HINTS: usize = 128;

@@ -5,7 +5,7 @@
  */
 import { setDue } from "./due";
 import {
-  CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_LOCK, CK_WAIT_RELEASED, CK_WAIT_SINCE, clk, cpus, hw, HW_IN_IRQ, WAIT_BUCKETS,
+  CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_LOCK, CK_WAIT_SINCE, clk, cpus, hw, HW_IN_IRQ, WAIT_BUCKETS,
   waitAddresses, waitBuckets,
 } from "./layout";
 import { CYCLES_IPI_WAIT, CYCLES_IRQ, CYCLES_LOCK_WAIT, spend } from "./stats";
@@ -22,27 +22,33 @@ function addressAt(cpu: u32): usize {
   return waitAddresses + (<usize>cpu << 2);
 }
 
+/** In the low bit of a CPU's wait address: it is about to try again, and has kept its place in the queue. */
+const TRIES: u32 = 1;
+
 export function isWaiting(cpu: u32): bool {
-  return load<u32>(addressAt(cpu)) != 0;
+  const at = load<u32>(addressAt(cpu));
+  return at != 0 && (at & TRIES) == 0;
 }
 
 /** Registers `cpu`, whose step was disabled; `isLock` asks for one-at-a-time hand-over. Waiting again keeps its place in the queue. */
 export function beginWait(cpu: u32, address: usize, isLock: bool): void {
   const k = clk(cpu);
-  if (load<u32>(k, CK_WAIT_RELEASED) != <u32>address) store<u64>(k, load<u64>(k, CK_CLOCK), CK_WAIT_SINCE);
+  if (load<u32>(addressAt(cpu)) != (<u32>address | TRIES)) store<u64>(k, load<u64>(k, CK_CLOCK), CK_WAIT_SINCE);
   store<u32>(addressAt(cpu), <u32>address);
   store<u32>(k, isLock ? 1 : 0, CK_WAIT_LOCK);
-  store<u32>(k, 0, CK_WAIT_RELEASED);
   store<u32>(bucket(address), load<u32>(bucket(address)) + 1);
 }
 
-/** Takes `cpu` off the waiters; remembers the address, so that a lost race does not cost it its place. */
+/** Takes `cpu` off the waiters: it tries again, and nobody behind it in the queue is woken before it has. */
 export function endWait(cpu: u32): void {
-  const k = clk(cpu);
   const address = <usize>load<u32>(addressAt(cpu));
   store<u32>(bucket(address), load<u32>(bucket(address)) - 1);
+  store<u32>(addressAt(cpu), <u32>address | TRIES);
+}
+
+/** `cpu` got what it had waited for, if it had waited. */
+export function leaveQueue(cpu: u32): void {
   store<u32>(addressAt(cpu), 0);
-  store<u32>(k, <u32>address, CK_WAIT_RELEASED);
 }
 
 /** What the cycles are called that a waiting CPU spends. */
@@ -91,14 +97,15 @@ function wakeWaiters(writer: u32, address: usize): void {
   let first: u32 = cpus;
   let since: u64 = u64.MAX_VALUE;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
-    if (load<u32>(addressAt(cpu)) != <u32>address) continue;
+    const at = load<u32>(addressAt(cpu));
+    if ((at & ~TRIES) != <u32>address) continue;
     const k = clk(cpu);
     if (load<u32>(k, CK_WAIT_LOCK) == 0) {
-      wake(cpu, now);
+      if (at == <u32>address) wake(cpu, now);
     } else if (load<u64>(k, CK_WAIT_SINCE) < since) {
       since = load<u64>(k, CK_WAIT_SINCE);
       first = cpu;
     }
   }
-  if (first < cpus) wake(first, now);
+  if (first < cpus && isWaiting(first)) wake(first, now);
 }

@@ -10,7 +10,7 @@ import {
 } from "./feed";
 import { canDeliver, deliver } from "./ipi";
 import {
-  CK_ARRIVAL, CK_CLOCK, CK_ENTRY, CK_FAULT_REPEATS, CK_LAST_FAULT, CK_MODE, CK_TRAP, CK_TRAP_A, CK_TRAP_B, CK_TRAP_TIME, CK_WAIT_RELEASED, clk, HW_IN_IRQ,
+  CK_ARRIVAL, CK_CLOCK, CK_ENTRY, CK_FAULT_REPEATS, CK_LAST_FAULT, CK_MODE, CK_TRAP, CK_TRAP_A, CK_TRAP_B, CK_TRAP_TIME, clk, HW_IN_IRQ,
   HW_REGS, HW_STATUS0, HW_TASK, hw, TT_CONSUMED, TT_WAIT_A, TT_WAIT_B,
 } from "./layout";
 import { TRAP_CALL, TRAP_CONTROL, TRAP_DRY, TRAP_FAULT, TRAP_NONE } from "./bound";
@@ -21,7 +21,7 @@ import { MODE_IDLE, MODE_KERNEL, MODE_USER, readyTime, releaseCallWaiters, resch
 import { CYCLES_IDLE, CYCLES_IRQ, CYCLES_KERNEL, FAULTS_RETRIED, KERNEL_STEPS, sample, SKIPPED_ACCESSES, spend, tally } from "./stats";
 import { begin, BLOCKED, blockedOn, blockedOnLock, isLive, settle, step } from "./step";
 import { panic, TRAP_BAD_FEED, TRAP_RUNAWAY } from "./trap";
-import { beginWait, endWait, isWaiting, waitKind, wakeAll } from "./waiters";
+import { beginWait, endWait, isWaiting, leaveQueue, waitKind, wakeAll } from "./waiters";
 
 /** Faults in a row on one access after which the simulated kernel is taken to be stuck. */
 const FAULTS_MAX: u32 = 10000;
@@ -33,12 +33,16 @@ export function weaveTime(cpu: u32): u64 {
   const interrupt = canDeliver(cpu) ? max(clock, load<u64>(k, CK_ARRIVAL)) : NEVER;
   const mode = load<u32>(k, CK_MODE);
   if (mode == MODE_KERNEL || load<u32>(hw(cpu), HW_IN_IRQ) != 0) return isWaiting(cpu) ? interrupt : clock;
-  if (mode == MODE_USER) {
-    const kind = load<u32>(k, CK_TRAP);
-    return kind == TRAP_NONE || kind == TRAP_DRY ? interrupt : clock;
-  }
+  // Its own records come first, in the next bound phase: they are cut where the interrupt arrives.
+  if (mode == MODE_USER) return hasTrap(k) || interrupt == clock ? clock : NEVER;
   const ready = readyTime(cpu);
   return min(interrupt, ready == NEVER ? NEVER : max(clock, ready));
+}
+
+/** Whether a CPU in user mode needs the weave to go on; a dry one needs the host first. */
+function hasTrap(k: usize): bool {
+  const kind = load<u32>(k, CK_TRAP);
+  return kind != TRAP_NONE && kind != TRAP_DRY;
 }
 
 /** Runs the event that weaveTime() announced. */
@@ -48,13 +52,13 @@ export function weaveEvent(cpu: u32): void {
     const clock = load<u64>(k, CK_CLOCK);
     const arrival = load<u64>(k, CK_ARRIVAL);
     const mode = load<u32>(k, CK_MODE);
-    const kind = load<u32>(k, CK_TRAP);
-    const busy = (mode == MODE_KERNEL && !isWaiting(cpu)) || (mode == MODE_USER && kind != TRAP_NONE && kind != TRAP_DRY);
-    const early = mode == MODE_IDLE && readyTime(cpu) < arrival;
-    if (arrival <= clock || (!busy && !early)) {
+    const waits = mode == MODE_KERNEL ? isWaiting(cpu) : mode == MODE_IDLE && readyTime(cpu) >= arrival;
+    if (arrival <= clock || waits) {
       interrupt(cpu, arrival);
       return;
     }
+    // An interrupt that is still on its way does not stop user code.
+    if (mode == MODE_USER && !hasTrap(k)) return;
   }
   if (load<u32>(hw(cpu), HW_IN_IRQ) != 0 || load<u32>(k, CK_MODE) == MODE_KERNEL) {
     kernelStep(cpu);
@@ -92,7 +96,8 @@ function kernelStep(cpu: u32): void {
     beginWait(cpu, blockedOn, blockedOnLock);
     return;
   }
-  store<u32>(k, 0, CK_WAIT_RELEASED);
+  // The task of an interrupted waiter is still in its queue.
+  if (!inIrq) leaveQueue(cpu);
   spend(cpu, cost, inIrq ? CYCLES_IRQ : CYCLES_KERNEL);
   tally(cpu, KERNEL_STEPS, 1);
   // The clock's choice among the legal ones: a store becomes visible as soon as its step is over.

@@ -4,7 +4,7 @@ import { NONE, OPS, type OpRoles } from "../src/dsl/isa.js";
 import type { MicroOp, Program } from "../src/dsl/program.js";
 import type { Case, Move } from "../src/reference/compare.js";
 import type { AccessKind } from "../src/reference/state.js";
-import { body, takeCall } from "./generate-control.js";
+import { body, pageBody, takeCall } from "./generate-control.js";
 import type { Fragment } from "./generate-fragments.js";
 import { bootOps, ENTER_OPS, page, type World, world } from "./generate-world.js";
 import { op } from "./tiny-program.js";
@@ -16,6 +16,9 @@ const RANDOM_ENTRIES: Readonly<Record<string, readonly string[]>> = {
   munmap: ["start", "end"],
   mprotect: ["start", "end", "prot"],
 };
+
+/** The one that does nothing but what pages notice. */
+const PAGE_ENTRY = "mprotect";
 
 /** A well-formed program: entries boot (builds the page tables), enter(root, pcid), the interrupt's, and the random ones. */
 function program(of: World): fc.Arbitrary<Program> {
@@ -30,7 +33,8 @@ function program(of: World): fc.Arbitrary<Program> {
         ...rest,
       ],
     );
-  const bodies = fc.tuple(...names.map(() => fc.oneof(body(of), early)));
+  const bodyOf = (name: string) => (name === PAGE_ENTRY ? pageBody(of) : fc.oneof(body(of), early));
+  const bodies = fc.tuple(...names.map(bodyOf));
   return fc
     .tuple(bodies, body(of))
     .map(([parts, handler]) =>
@@ -95,19 +99,20 @@ function schedule(of: World): fc.Arbitrary<Move[]> {
   const kind = fc.constantFrom<AccessKind[]>(0, 1, 1, 2);
   const access = fc
     .tuple(cpu, vpn, kind)
-    .map(([on, to, how]): Move & { do: "access" } => ({ do: "access", cpu: on, vpn: to, kind: how }));
+    .map(([on, to, how]): Move => ({ do: "access", cpu: on, vpn: to, kind: how }));
   const drain = fc
     .tuple(cpu, fc.nat({ max: 3 }))
     .map(([on, index]): Move => ({ do: "drain", cpu: on, index }));
   const step = cpu.map((on): Move => ({ do: "step", cpu: on }));
   const stepAndDrain = fc.tuple(step, drain).map(([one, then]) => [one, { ...then, cpu: one.cpu }]);
-  // A CPU that has a translation, a call by another CPU, and what the translation still allows.
+  // A CPU has a translation, another one makes a call, and the first stores by what it still has.
+  const pageCall = fc.constant({ entry: PAGE_ENTRY, args: [0, 1, 1] });
   const around = fc
-    .tuple(access, access, cpu, call)
-    .map(([before, after, on, what]): Move[] => [
-      before,
-      { do: "run", cpu: on, ...what },
-      { ...before, kind: after.kind },
+    .tuple(cpu, fc.nat({ max: 1 }), fc.constantFrom<AccessKind[]>(0, 1), cpu, fc.oneof(call, pageCall))
+    .map(([on, to, how, other, what]): Move[] => [
+      { do: "access", cpu: on, vpn: to, kind: how },
+      { do: "run", cpu: other, ...what },
+      { do: "access", cpu: on, vpn: to, kind: 1 },
     ]);
   const moves: { weight: number; arbitrary: fc.Arbitrary<Move | Move[]> }[] = [
     { weight: 8, arbitrary: step },
@@ -122,7 +127,7 @@ function schedule(of: World): fc.Arbitrary<Move[]> {
     { weight: 8, arbitrary: access },
     { weight: 3, arbitrary: fc.array(access, { minLength: 3, maxLength: 8, size: "max" }) },
     { weight: 2, arbitrary: cpu.map((on) => sweep(of, on)) },
-    { weight: 4, arbitrary: around },
+    { weight: 6, arbitrary: around },
     { weight: 3, arbitrary: cpu.map((on) => ({ do: "deliver", cpu: on })) },
     { weight: 2, arbitrary: drain },
     {

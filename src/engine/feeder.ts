@@ -174,7 +174,9 @@ function whoWaits(world: World): string {
 /** The step that a CPU waits at in the kernel; undefined when it does not wait. */
 function waitOf(world: World, cpu: number): { task: number; text: string } | undefined {
   const { u32, program } = world;
-  if (u32[world.value("waitAddresses") / 4 + cpu] === 0) return undefined;
+  const address = u32[world.value("waitAddresses") / 4 + cpu]!;
+  // An odd one is a CPU that is about to try again.
+  if (address === 0 || address % 2 !== 0) return undefined;
   const hardware = (name: string): number =>
     u32[(world.value("hwBase") + cpu * world.value("hwStride") + world.value(`HW_${name}`)) / 4]!;
   const pc = hardware(hardware("IN_IRQ") === 0 ? "PC0" : "PC1");
