@@ -6,7 +6,7 @@
  * this entry; bits 1..: the site (program counter) that stored.
  */
 import { CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
-import { HW_SB_COUNT, hw, hwStores, tableMeta, tablePages } from "./layout";
+import { HW_SB_COUNT, hw, hwStores, stateBase, tableMeta, tablePages } from "./layout";
 import { pteChanged } from "./oracle";
 import { noteWritten } from "./waiters";
 
@@ -21,6 +21,7 @@ const BARRIER_NEXT: u32 = 0x80000000;
 
 /** Makes a value visible to everyone. Page-table pages end where table meta begins. */
 export function commit(cpu: u32, address: usize, value: u64, site: u32): void {
+  assert((address & 7) == 0 && address >= stateBase && address < tableMeta); // words of records and page tables, nothing else
   if (address >= tablePages && address < tableMeta) {
     const old = load<u64>(address);
     store<u64>(address, value);
@@ -73,6 +74,7 @@ export function canDrain(cpu: u32, index: u32): bool {
 
 /** Makes the i-th oldest store of a CPU visible. */
 export function drain(cpu: u32, index: u32): void {
+  assert(index < buffered(cpu));
   const c = hw(cpu);
   const at = entryAt(c, index);
   const address = <usize>load<u32>(at);

@@ -66,6 +66,8 @@ function nextIn(bitmap: usize, from: u32): u32 {
 
 function turn(cpu: u32, end: u64): void {
   const k = clk(cpu);
+  // It may have had its turn before the host was asked for records.
+  if (load<u32>(k, CK_TRAP) != TRAP_NONE) return;
   // A pending interrupt stops the turn where it arrives.
   const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
   if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);

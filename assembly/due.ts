@@ -31,6 +31,7 @@ function update(cpu: u32, key: u64): void {
 
 /** Schedules the next event of a CPU, in place of the one it had. */
 export function setDue(cpu: u32, time: u64): void {
+  assert(cpu < 1024 && time >> 54 == 0); // both fit into one key
   update(cpu, (time << 10) | <u64>cpu);
 }
 

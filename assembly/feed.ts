@@ -84,6 +84,7 @@ function isWait(state: u32): bool {
 
 /** The only place where a task changes state, so that the counts of the header hold. */
 export function setTaskState(task: u32, state: u32): void {
+  assert(task < config(CFG_TASKS));
   const t = taskAt(task);
   const old = load<u32>(t, TT_STATE);
   if (isWait(old)) adjust(WAITING, -1);
@@ -107,6 +108,7 @@ export function startTask(task: u32, ready: u64): void {
 export function callDone(rank: u64): void {
   const bits = callsDone + 64;
   let mark = watermark();
+  assert(rank >= mark && rank - mark < <u64>CALLS_WINDOW); // done once, and within the window
   if (rank != mark) {
     const at = bits + <usize>((rank & <u64>(CALLS_WINDOW - 1)) >> 3);
     store<u8>(at, load<u8>(at) | (1 << (<u8>rank & 7)));

@@ -29,6 +29,7 @@ export function allocateFrame(): u32 {
     if (pfn >= config(CFG_FRAMES)) return 0;
     store<u32>(pools + POOL_FRAME_TOP, pfn);
   }
+  assert((load<u32>(frameWordAt(pfn)) & FW_LIVE) == 0); // never handed out twice
   store<u32>(frameWordAt(pfn), load<u32>(frameWordAt(pfn)) | FW_LIVE);
   const live = load<u32>(pools + POOL_FRAMES_LIVE) + 1;
   store<u32>(pools + POOL_FRAMES_LIVE, live);
@@ -57,6 +58,8 @@ export function allocateTable(root: u32, level: u32, base: u64): u32 {
     store<u32>(pools + POOL_TABLE_TOP, table);
   }
   const meta = tableMetaOf(table);
+  assert(load<u32>(meta, TM_LIVE) == 0);
+  assert(level < 4 && (root == 0) == (level == 3));
   store<u32>(meta, root == 0 ? table : root, TM_ROOT);
   store<u32>(meta, level, TM_LEVEL);
   store<u32>(meta, 0, TM_NEXT);

@@ -46,6 +46,7 @@ export function pop(cpu: u32): u32 {
 }
 
 function raiseAt(cpu: u32, target: u32, sent: u64): void {
+  assert(target < cpus);
   const arrival = sent + <u64>price(PRICE_IPI_DELIVER_SMT + distance(cpu, target));
   const c = hw(target);
   const k = clk(target);
@@ -104,6 +105,7 @@ export function canDeliver(cpu: u32): bool {
 
 /** Takes the interrupt: the handler starts with interrupts off, and like any interrupt it lets no store stay behind. */
 export function deliver(cpu: u32): void {
+  assert(canDeliver(cpu));
   const c = hw(cpu);
   drainAll(cpu);
   store<u32>(c, 0, HW_PENDING);

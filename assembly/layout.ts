@@ -1,8 +1,8 @@
 /*
  * The memory map, drawn once. Everything sits in one linear memory, in this order, each block aligned to a line (64 bytes):
  *
- *   0       32 KiB       64 KiB
- *   | static | CONFIG ... | PROGRAM | STATE ........................ | TIME ............ | STATS ...... | FEED ... |
+ *   0        16 KiB           32 KiB       64 KiB
+ *   | static | fixed addresses | CONFIG ... | PROGRAM | STATE ........................ | TIME ............ | STATS ...... | FEED ... |
  *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
@@ -33,9 +33,9 @@ export let radixMask: u64 = 511;
 export let pageBytesShift: u32 = 12;
 
 /** Base and stride of each record kind: {u32 base, u32 stride bytes} x 6, read by the interpreter. */
-export const RECORDS: usize = 64;
+export const RECORDS: usize = 16448;
 /** {u32 first slot, u32 sets, u32 ways, u32 0} of each structure. */
-export const STRUCTURES: usize = 128;
+export const STRUCTURES: usize = 16512;
 
 export let stateBase: usize = 0;
 export let stateEnd: usize = 0;
@@ -316,6 +316,7 @@ function planStats(at: usize): usize {
 
 /** Computes every base from the configuration. Each instance that shares the memory calls it once. Returns bytes needed. */
 export function plan(): usize {
+  assert(__heap_base <= 16384); // the compiler's static data ends below everything that has a fixed address
   cpus = config(CFG_CPUS);
   maskWords = (cpus + 63) >> 6;
   radixBits = config(CFG_RADIX_BITS);

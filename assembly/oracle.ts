@@ -147,6 +147,7 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
 function addMapped(pfn: u32, by: i32): void {
   const meta = frameMetaOf(pfn);
   store<i32>(meta, load<i32>(meta, FM_MAPPED) + by, FM_MAPPED);
+  assert(load<i32>(meta, FM_MAPPED) >= 0);
 }
 
 /** A call returned after it took rights away: what is still stale in the range is promised gone. */

@@ -51,6 +51,8 @@ export function findRange(mm: u32, vpn: u64): u64 {
 }
 
 function put(map: usize, index: u32, start: u64, end: u64, value: u64): void {
+  assert(start < end && value != 0);
+  assert(index == 0 || load<u64>(entryAt(map, index - 1), 8) <= start); // sorted, disjoint
   const at = entryAt(map, index);
   store<u64>(at, start);
   store<u64>(at, end, 8);

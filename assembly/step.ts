@@ -10,7 +10,7 @@ import * as isa from "./isa";
 import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
 import {
   CK_CLOCK, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
-  HW_STATUS1, HW_TASK, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
+  HW_STATUS1, HW_TASK, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS, stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
 import { promise } from "./oracle";
@@ -48,7 +48,9 @@ function fieldAddress(r: usize, w: u64, imm: u64): usize {
   const record = RECORDS + (<usize>(imm >> 32) << 3);
   const index = <usize>reg(r, <u32>(w >> 16) & 255);
   const word = <usize><u32>imm + <usize>reg(r, <u32>(w >> 24) & 255);
-  return <usize>load<u32>(record) + index * <usize>load<u32>(record, 4) + (word << 3);
+  const at = <usize>load<u32>(record) + index * <usize>load<u32>(record, 4) + (word << 3);
+  assert(at >= stateBase && at < tablePages); // a record that exists
+  return at;
 }
 
 // @ts-ignore: decorator
@@ -111,6 +113,9 @@ function lockStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 
     case isa.OP_DOWNGRADE: next = 1; break;
     default: next = 0;
   }
+  assert(op != isa.OP_UNLOCK || old == cpu + 1); // released by its owner
+  assert(op != isa.OP_RUNLOCK || (<i64>old > 0));
+  assert((op != isa.OP_WUNLOCK && op != isa.OP_DOWNGRADE) || old == writer);
   drainAll(cpu);
   const isPlainRelease = op == isa.OP_UNLOCK;
   const cost = writeCost(cpu, at) + price(isPlainRelease ? PRICE_STORE : PRICE_RMW);
@@ -328,6 +333,7 @@ export function settle(cpu: u32): void {
 /** Starts a program in the task context; its arguments are in the registers already. */
 export function begin(cpu: u32, pc: u32): void {
   const c = hw(cpu);
+  assert(load<u32>(c, HW_LIVE0) == 0 && load<u32>(c, HW_IN_IRQ) == 0); // one task context, entered from user mode
   store<u32>(c, pc, HW_PC0);
   store<u32>(c, 1, HW_LIVE0);
   settle(cpu);

@@ -29,8 +29,8 @@ const SECOND: u32 = 2;
 export let extraCycles: u32 = 0;
 export let extraWalkCycles: u32 = 0;
 /** Whether any page larger than 4K, or any global page, was ever filled; most runs never look for them. Fixed addresses, for all instances that share the memory. */
-const HUGE_FILLED: usize = 40;
-const GLOBAL_FILLED: usize = 44;
+const HUGE_FILLED: usize = 16424;
+const GLOBAL_FILLED: usize = 16428;
 
 // @ts-ignore: decorator
 @inline

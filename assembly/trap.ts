@@ -4,7 +4,7 @@
  */
 
 /** Where {u32 code, u32 0, u64 detail} lies. */
-export const TRAP_ADDRESS: usize = 16;
+export const TRAP_ADDRESS: usize = 16400;
 
 export const TRAP_BAD_OP: u32 = 1;
 export const TRAP_BAD_RECORD: u32 = 2;

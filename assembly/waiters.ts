@@ -41,6 +41,7 @@ export function beginWait(cpu: u32, address: usize, isLock: bool): void {
 
 /** Takes `cpu` off the waiters: it tries again, and nobody behind it in the queue is woken before it has. */
 export function endWait(cpu: u32): void {
+  assert(isWaiting(cpu));
   const address = <usize>load<u32>(addressAt(cpu));
   store<u32>(bucket(address), load<u32>(bucket(address)) - 1);
   store<u32>(addressAt(cpu), <u32>address | TRIES);
@@ -69,7 +70,7 @@ function wake(cpu: u32, now: u64): void {
 }
 
 /** {u32 count, u32 addresses...} of words written in the current step that somebody may wait for. */
-const WRITTEN: usize = 512;
+const WRITTEN: usize = 16896;
 const WRITTEN_MAX: u32 = 96;
 
 /** A word was written. Its waiters are woken when the step's time has passed, by wakeAll(). */

@@ -2,7 +2,7 @@
  * One event of the weave phase on one CPU: an interrupt taken, a kernel step, a trap of the bound phase, the end of idling.
  */
 import { drainAll } from "./cells";
-import { CFG_ENTRY_PC, CFG_FAULT_ENTRY, CFG_FAULT_INDEX, CFG_IMAGE_INDEX, CFG_SWITCH_INDEX, config } from "./config";
+import { CFG_ENTRIES, CFG_ENTRY_PC, CFG_FAULT_ENTRY, CFG_FAULT_INDEX, CFG_IMAGE_INDEX, CFG_SWITCH_INDEX, config } from "./config";
 import { NEVER } from "./due";
 import {
   CALL_WORDS, callDone, FEED_END, FEED_START, FEED_WAIT_CALLS, FEED_WAIT_TASK, publishConsumed, recordAt, setTaskState, startTask, TASK_ENDED, TASK_WAITS_CALLS,
@@ -110,6 +110,7 @@ function kernelStep(cpu: u32): void {
 
 /** Enters the kernel at an entry; arguments are in the registers. */
 function enter(cpu: u32, entry: u32, pc: u32, cost: u32): void {
+  assert(entry < config(CFG_ENTRIES));
   const k = clk(cpu);
   store<u64>(k, load<u64>(k, CK_CLOCK), CK_TRAP_TIME);
   spend(cpu, cost, CYCLES_KERNEL);

@@ -264,27 +264,30 @@ describe("the kernel", () => {
     );
   });
 
-  test("tasks of one CPU take turns, and a switch costs its price and its steps", () => {
-    const tasks = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 4 });
+  test("tasks of one CPU take turns of a slice each, and a switch costs its price and its steps", () => {
+    const sizes = fc.record({
+      prices: anyPrices,
+      work: fc.nat({ max: 20_000 }),
+      slice: fc.integer({ min: 500, max: 5000 }),
+    });
     fc.assert(
-      fc.property(anyPrices, tasks, fc.integer({ min: 500, max: 5000 }), (prices, work, slice) => {
-        const clock = new TinyClock(program, { prices, cpus: 1, size: { tasks: work.length, slice } });
-        work.forEach((cycles, task) => clock.task(task, 0, (sink) => sink.compute(task, cycles)));
+      fc.property(sizes, ({ prices, work, slice }) => {
+        const clock = new TinyClock(program, { prices, cpus: 1, size: { tasks: 2, slice } });
+        for (const task of [0, 1]) clock.task(task, 0, (sink) => sink.compute(task, work));
         clock.run();
-        const total = work.reduce((sum, cycles) => sum + cycles, 0);
         const switches = clock.tally(0, "CONTEXT_SWITCHES");
-        expect(clock.latencies("context_switch")).toEqual(
-          Array(switches).fill(prices.contextSwitch + prices.cr3NoFlush),
-        );
+        const toSwitch = prices.contextSwitch + prices.cr3NoFlush;
+        expect(clock.latencies("context_switch")).toEqual(Array(switches).fill(toSwitch));
         expect(clock.cycles(0)).toMatchObject({
-          USER: total,
-          KERNEL: switches * (prices.contextSwitch + prices.cr3NoFlush),
+          USER: 2 * work,
+          KERNEL: switches * toSwitch,
           IDLE: prices.idleWake,
         });
-        // Nobody holds the CPU for longer than a slice while others can run, up to the quantum in which that is seen.
-        const turns = Math.floor(total / (slice + clock.world.size.quantum));
-        if (work.length > 1) expect(switches).toBeGreaterThanOrEqual(Math.min(turns, work.length + 1));
-        else expect(switches).toBe(2);
+        // That a slice is over is seen at the end of a quantum; the last switch is the one to idle.
+        expect(switches).toBeGreaterThanOrEqual(
+          2 * Math.floor(work / (slice + clock.world.size.quantum)) + 1,
+        );
+        expect(switches).toBeLessThanOrEqual(2 * Math.ceil(work / slice) + 3);
       }),
       { seed: 20260820, numRuns: 40 },
     );

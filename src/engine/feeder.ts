@@ -44,8 +44,9 @@ export async function drive(
   }
 }
 
-/** Rings with less room than this are full: a feed may need that much for one event. */
+/** Rings with less room than this are full: a feed may need that much for one event. A tiny ring has a share. */
 const FULL_ROOM = 64;
+const FULL_SHARE = 1 / 4;
 
 /** Asks the feed for what dry and starved tasks need, and tells the engine. */
 class Feeder {
@@ -55,6 +56,7 @@ class Feeder {
   readonly #tasks: TaskTimes;
   readonly #dry: number;
   readonly #full: number;
+  readonly #fullRoom: number;
   /** What the last refill left behind: records appended, records consumed, the time. */
   #last = "";
 
@@ -65,6 +67,7 @@ class Feeder {
     this.#tasks = new TaskTimes(world);
     this.#dry = world.value("TASK_DRY");
     this.#full = world.value("TASK_RING_FULL");
+    this.#fullRoom = Math.min(FULL_ROOM, world.size.ring * FULL_SHARE);
   }
 
   async refill(): Promise<void> {
@@ -92,7 +95,7 @@ class Feeder {
   #markFull(): void {
     for (let task = 0; task < this.#world.size.tasks; task++) {
       const flags = this.#tasks.flags(task);
-      const isFull = this.#sink.room(task) < FULL_ROOM;
+      const isFull = this.#sink.room(task) < this.#fullRoom;
       this.#tasks.setFlags(task, isFull ? flags | this.#full : flags & ~this.#full);
     }
   }

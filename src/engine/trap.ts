@@ -36,5 +36,5 @@ export function explainTrap(error: unknown, instance: Instance): unknown {
     if (limit !== undefined) return new UsageError(`${limit} (${detail})`);
     if (bugs[name] !== undefined) return new EngineAbort(`${bugs[name]} (${detail})`);
   }
-  return new EngineAbort(`the engine trapped: ${error.message}`);
+  return new EngineAbort(`the engine trapped: ${error.message}`, { cause: error });
 }
