@@ -7,17 +7,28 @@
  *   | watch | global | 0     | page number | pcid | size | 1 |
  *
  * `watch` is set while the oracle has a mark on the entry, so that a marked entry never matches on the fast path. Size is 0 4K, 1 2M,
- * 2 1G, 3 a paging-structure entry. PAYLOAD: bits 0..31 frame (or table), 32 may write, 33 dirty, 34 may execute.
- * GHOST: low half the frame's generation when filled, high half the root it was filled from.
+ * 2 1G, 3 a paging-structure entry. PAYLOAD: the page-table entry's own bits, so that a fill is one mask: 1 may write, 6 dirty, 12..43
+ * frame (or table), but 63 may execute. GHOST: low half the frame's generation when filled, high half the root it was filled from.
+ *
+ * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
-import { CK_TICK, ckStamps, clk, hw, HW_MARKS, hwGhosts, hwKeys, hwMarks, hwPayloads, slots, STRUCTURES } from "./layout";
+import {
+  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, HW_MARKS, hw, hwMarks, STRUCTURES,
+} from "./layout";
+import { TLB_STRUCTURES } from "./config";
 
 export const KEY_WATCH: u64 = 1 << 63;
 export const KEY_GLOBAL: u64 = 1 << 62;
-export const PAY_WRITE: u64 = 1 << 32;
-export const PAY_DIRTY: u64 = 1 << 33;
-export const PAY_EXEC: u64 = 1 << 34;
+export const PAY_WRITE: u64 = 1 << 1;
+export const PAY_DIRTY: u64 = 1 << 6;
+export const PAY_EXEC: u64 = 1 << 63;
+export const PAY_SHIFT: u64 = 12;
+/** What of a page-table entry becomes a payload, once bit 63 is turned round. */
+export const PAY_MASK: u64 = (0xffffffff << 12) | PAY_EXEC | PAY_DIRTY | PAY_WRITE;
 export const NO_SLOT: u32 = 0xffffffff;
+/** What a tick adds to stamps. */
+export const TICK: u32 = 256;
+const WAY_MASK: u32 = 255;
 
 // @ts-ignore: decorator
 @inline
@@ -37,12 +48,32 @@ export function pcidOf(key: u64): u32 {
   return <u32>(key >> 3) & 4095;
 }
 
+/** Frame, or table, of a payload. */
+// @ts-ignore: decorator
+@inline
+export function frameOf(payload: u64): u32 {
+  return <u32>(payload >> PAY_SHIFT);
+}
+
+/** Never 0. The topmost bit of the product is left out, so that a key and the same key watched have one tag. */
+// @ts-ignore: decorator
+@inline
+export function tagOf(key: u64): u32 {
+  return (<u32>((key * 0x9e3779b97f4a7c15) >> 47) & 0xffff) | 1;
+}
+
+// @ts-ignore: decorator
+@inline
+export function structureAt(structure: u32): usize {
+  return STRUCTURES + (<usize>structure << 4);
+}
+
 /** First slot of the set that `page` belongs to, given the structure's descriptor. */
 // @ts-ignore: decorator
 @inline
-function firstOf(d: usize, page: u64): u32 {
-  const sets = load<u32>(d, 4);
-  const set = (sets & (sets - 1)) == 0 ? <u32>page & (sets - 1) : <u32>page % sets;
+export function firstOf(d: usize, page: u64): u32 {
+  const mask = load<u32>(d, 12);
+  const set = mask != ANY_SETS ? <u32>page & mask : <u32>(page % <u64>load<u32>(d, 4));
   return load<u32>(d) + set * load<u32>(d, 8);
 }
 
@@ -50,119 +81,149 @@ function firstOf(d: usize, page: u64): u32 {
 // @ts-ignore: decorator
 @inline
 export function setOf(structure: u32, page: u64): u32 {
-  return firstOf(STRUCTURES + (<usize>structure << 4), page);
+  return firstOf(structureAt(structure), page);
 }
 
 // @ts-ignore: decorator
 @inline
 export function waysOf(structure: u32): u32 {
-  return load<u32>(STRUCTURES + (<usize>structure << 4), 8);
+  return load<u32>(structureAt(structure), 8);
 }
 
 /**
- * Slot that holds exactly `key`, or NO_SLOT. Two keys a comparison; sets of up to 32 ways are compared whole and branched on once,
- * because which way hits is not predictable.
+ * The way, of up to 16, that may hold a key with this tag, 32 when none does. One number for all ways, to be branched on once: which
+ * way hits is not predictable. `tags` is where the set's are.
  */
 // @ts-ignore: decorator
 @inline
-export function find(c: usize, structure: u32, key: u64): u32 {
-  const d = STRUCTURES + (<usize>structure << 4);
+export function wayOf(tags: usize, ways: u32, tag: u32): u32 {
+  const t = i16x8.splat(<i16>tag);
+  // Not more than the set where it is small: a load over a neighbour's tag that was just stored would wait for it.
+  if (ways <= 4) return <u32>ctz(i16x8.bitmask(i16x8.eq(v128.load64_zero(tags), t)) & ((1 << ways) - 1));
+  if (ways <= 8) return <u32>ctz(i16x8.bitmask(i16x8.eq(v128.load(tags), t)) & ((1 << ways) - 1));
+  const both = i8x16.narrow_i16x8_s(i16x8.eq(v128.load(tags), t), i16x8.eq(v128.load(tags, 16), t));
+  return <u32>ctz(i8x16.bitmask(both) & ((1 << ways) - 1));
+}
+
+/** Slot that holds `key`, watched or not, or NO_SLOT. */
+export function find(cpu: u32, structure: u32, key: u64): u32 {
+  const d = structureAt(structure);
   const ways = load<u32>(d, 8);
   const first = firstOf(d, pageOf(key));
-  const at = c + hwKeys + (<usize>first << 3);
-  return ways <= 32 ? findNarrow(at, first, ways, key) : findWide(at, first, ways, key);
-}
-
-function findNarrow(at: usize, first: u32, ways: u32, key: u64): u32 {
-  const k = i64x2.splat(<i64>key);
-  let mask: u32 = 0;
-  let way: u32 = 0;
-  for (; way + 1 < ways; way += 2) mask |= <u32>i64x2.bitmask(i64x2.eq(v128.load(at + (<usize>way << 3)), k)) << way;
-  if (way < ways && load<u64>(at + (<usize>way << 3)) == key) mask |= 1 << way;
-  return mask != 0 ? first + <u32>ctz(mask) : NO_SLOT;
-}
-
-function findWide(at: usize, first: u32, ways: u32, key: u64): u32 {
-  const k = i64x2.splat(<i64>key);
-  let way: u32 = 0;
-  for (; way + 1 < ways; way += 2) {
-    const m = i64x2.bitmask(i64x2.eq(v128.load(at + (<usize>way << 3)), k));
-    if (m) return first + way + (m >> 1);
+  const tags = clk(cpu) + ckTags + (<usize>first << 1);
+  const t = i16x8.splat(<i16>tagOf(key));
+  for (let way: u32 = 0; way < ways; way += 8) {
+    let m: u32 = i16x8.bitmask(i16x8.eq(v128.load(tags + (<usize>way << 1)), t));
+    if (ways - way < 8) m &= (1 << (ways - way)) - 1;
+    for (; m != 0; m &= m - 1) {
+      const slot = first + way + <u32>ctz(m);
+      if ((load<u64>(entryAt(hw(cpu), slot)) & ~KEY_WATCH) == key) return slot;
+    }
   }
-  if (way < ways && load<u64>(at + (<usize>way << 3)) == key) return first + way;
   return NO_SLOT;
+}
+
+/** One bit for each of the eight slots from `slot` on that holds anything. */
+// @ts-ignore: decorator
+@inline
+export function occupied(cpu: u32, slot: u32): u32 {
+  return i16x8.bitmask(i16x8.ne(v128.load(clk(cpu) + ckTags + (<usize>slot << 1)), i16x8.splat(0)));
 }
 
 /** Makes a slot the most recently used of its set. */
 // @ts-ignore: decorator
 @inline
 export function touch(k: usize, slot: u32): void {
-  const tick = load<u32>(k, CK_TICK) + 1;
+  const tick = load<u32>(k, CK_TICK) + TICK;
+  const at = k + CK_STAMPS + (<usize>slot << 2);
   store<u32>(k, tick, CK_TICK);
-  store<u32>(k + ckStamps + (<usize>slot << 2), tick);
+  store<u32>(at, tick | (load<u32>(at) & WAY_MASK));
 }
 
-/** Keeps stamps ordered when the tick is about to wrap: what was not touched for 2^31 ticks counts as equally old. */
-export function renumber(k: usize): void {
-  for (let slot: u32 = 0; slot < slots; slot++) {
-    const at = k + ckStamps + (<usize>slot << 2);
-    const stamp = load<u32>(at);
-    store<u32>(at, stamp > 0x80000000 ? stamp - 0x80000000 : <u32>(stamp != 0 ? 1 : 0));
+/** The stamps of empty slots; before the first step. */
+export function clearStamps(cpu: u32): void {
+  for (let s: u32 = 0; s < TLB_STRUCTURES; s++) {
+    const d = structureAt(s);
+    const ways = load<u32>(d, 8);
+    const n = load<u32>(d, 4) * ways;
+    for (let i: u32 = 0; i < n; i++) store<u32>(clk(cpu) + CK_STAMPS + (<usize>(load<u32>(d) + i) << 2), i % ways);
   }
-  store<u32>(k, load<u32>(k, CK_TICK) - 0x80000000, CK_TICK);
 }
 
-/** Empties a slot. A stamp of 0 makes it the first to be filled again. */
+/** Numbers the stamps of every set anew, in their order, from tick 1 on: ticks are about to run out. */
+export function renumber(k: usize): void {
+  for (let s: u32 = 0; s < TLB_STRUCTURES; s++) {
+    const ways = waysOf(s);
+    const sets = load<u32>(structureAt(s), 4);
+    for (let set: u32 = 0; set < sets; set++) renumberSet(k + CK_STAMPS + (<usize>(load<u32>(structureAt(s)) + set * ways) << 2), ways);
+  }
+  store<u32>(k, (WAY_MASK + 2) * TICK, CK_TICK);
+}
+
+/** Takes the least stamp that is left, again and again; a stamp that is done is above all others meanwhile. */
+function renumberSet(stamps: usize, ways: u32): void {
+  const DONE: u32 = 0xfe000000;
+  for (let rank: u32 = 1; rank <= ways; rank++) {
+    const way = victimOf(stamps, ways);
+    const at = stamps + (<usize>way << 2);
+    store<u32>(at, DONE | (load<u32>(at) < TICK ? way : rank * TICK + way));
+  }
+  for (let way: u32 = 0; way < ways; way++) store<u32>(stamps + (<usize>way << 2), load<u32>(stamps + (<usize>way << 2)) & ~DONE);
+}
+
+/** Empties a slot; it is the first to be filled again. */
 export function drop(cpu: u32, slot: u32): void {
   const c = hw(cpu);
-  const at = <usize>slot << 3;
-  if ((load<u64>(c + hwKeys + at) & KEY_WATCH) != 0) {
+  const at = entryAt(c, slot);
+  const k = clk(cpu);
+  const stamp = k + CK_STAMPS + (<usize>slot << 2);
+  if ((load<u64>(at) & KEY_WATCH) != 0) {
     store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
     store<u8>(c + hwMarks + slot, 0);
   }
-  store<u64>(c + hwKeys + at, 0);
-  store<u64>(c + hwPayloads + at, 0);
-  store<u64>(c + hwGhosts + at, 0);
-  store<u32>(clk(cpu) + ckStamps + (<usize>slot << 2), 0);
+  store<u64>(at, 0);
+  store<u64>(at, 0, ENTRY_PAYLOAD);
+  store<u64>(at, 0, ENTRY_GHOST);
+  store<u16>(k + ckTags + (<usize>slot << 1), 0);
+  store<u32>(stamp, load<u32>(stamp) & WAY_MASK);
 }
 
-/** Way with the smallest stamp, the first of equals: an empty one, else the least recently used. */
-function victimOf(stamps: usize, ways: u32): u32 {
-  if ((ways & 3) != 0) {
-    let victim: u32 = 0;
-    let oldest = load<u32>(stamps);
-    for (let way: u32 = 1; way < ways; way++) {
-      const stamp = load<u32>(stamps + (<usize>way << 2));
-      victim = select<u32>(way, victim, stamp < oldest);
-      oldest = min(stamp, oldest);
-    }
-    return victim;
+/** Way with the least stamp: an empty one, else the least recently used. */
+// @ts-ignore: decorator
+@inline
+export function victimOf(stamps: usize, ways: u32): u32 {
+  if (ways < 4) {
+    let least = load<u32>(stamps);
+    if (ways > 1) least = min(least, load<u32>(stamps, 4));
+    if (ways > 2) least = min(least, load<u32>(stamps, 8));
+    return least & WAY_MASK;
   }
   let least = v128.load(stamps);
-  for (let way: u32 = 4; way < ways; way += 4) least = i32x4.min_u(least, v128.load(stamps + (<usize>way << 2)));
+  // The last vector may overlap the one before.
+  if (ways > 4) {
+    if (ways > 8) {
+      for (let way: u32 = 4; way + 4 < ways; way += 4) least = i32x4.min_u(least, v128.load(stamps + (<usize>way << 2)));
+    }
+    least = i32x4.min_u(least, v128.load(stamps + (<usize>(ways - 4) << 2)));
+  }
   least = i32x4.min_u(least, i8x16.shuffle(least, least, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   least = i32x4.min_u(least, i8x16.shuffle(least, least, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-  let way: u32 = 0;
-  let m: u32 = i32x4.bitmask(i32x4.eq(v128.load(stamps), least));
-  while (m == 0) {
-    way += 4;
-    m = i32x4.bitmask(i32x4.eq(v128.load(stamps + (<usize>way << 2)), least));
-  }
-  return way + <u32>ctz(m);
+  return i32x4.extract_lane(least, 0) & WAY_MASK;
 }
 
 /** Puts an entry into its set, over an empty way or the least recently used one. Returns the slot. */
 export function insert(cpu: u32, structure: u32, key: u64, payload: u64, ghost: u64): u32 {
   const c = hw(cpu);
   const k = clk(cpu);
-  const d = STRUCTURES + (<usize>structure << 4);
+  const d = structureAt(structure);
   const first = firstOf(d, pageOf(key));
-  const victim = first + victimOf(k + ckStamps + (<usize>first << 2), load<u32>(d, 8));
-  const at = <usize>victim << 3;
-  if ((load<u64>(c + hwKeys + at) & KEY_WATCH) != 0) drop(cpu, victim);
-  store<u64>(c + hwKeys + at, key);
-  store<u64>(c + hwPayloads + at, payload);
-  store<u64>(c + hwGhosts + at, ghost);
+  const victim = first + victimOf(k + CK_STAMPS + (<usize>first << 2), load<u32>(d, 8));
+  const at = entryAt(c, victim);
+  if ((load<u64>(at) & KEY_WATCH) != 0) drop(cpu, victim);
+  store<u64>(at, key);
+  store<u64>(at, payload, ENTRY_PAYLOAD);
+  store<u64>(at, ghost, ENTRY_GHOST);
+  store<u16>(k + ckTags + (<usize>victim << 1), <u16>tagOf(key));
   touch(k, victim);
   return victim;
 }

@@ -3,16 +3,14 @@
  * pending A and D bits, which nobody reads before the weave. Whatever needs others (a fault, a call, a wait) becomes a trap, and ends
  * the CPU's turn.
  */
-import { keyOf, PAY_DIRTY, PAY_WRITE, renumber } from "./assoc";
+import { renumber } from "./assoc";
 import { CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
-import { KIND_FETCH, KIND_MODIFY } from "./isa";
-import {
-  CK_CLOCK, CK_HINTS, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, ckStamps, clk, HINT_BYTES, HW_PCID, HW_TASK, hw, hwKeys, hwPayloads,
-  TT_APPENDED, TT_CONSUMED, TT_SEEN,
-} from "./layout";
+import { KIND_MODIFY } from "./isa";
+import { CK_CLOCK, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
 import { price, PRICE_ACCESS } from "./prices";
-import { CYCLES_USER, CYCLES_WALK, spend, tally, TLB_ACCESSES, TLB_FAULTS, TLB_L1_HITS } from "./stats";
+import { run, RUN_MAX, runLeft, runWalked } from "./quick";
+import { CYCLES_USER, CYCLES_WALK, spend, tally, TLB_ACCESSES, TLB_FAULTS } from "./stats";
 import { access, extraCycles, extraWalkCycles } from "./tlb";
 import { logIsFull } from "./walk";
 
@@ -24,8 +22,9 @@ export const TRAP_CONTROL: u32 = 3;
 export const TRAP_DRY: u32 = 4;
 export const TRAP_SLICE: u32 = 5;
 
-/** Ticks are renumbered from here on; the rest is for one turn's worth of hits, which is bounded by the ring. */
-const TICK_LIMIT: u32 = 0xf0000000;
+/** Ticks are renumbered from here on; the rest is for the accesses of one run(). */
+const TICK_LIMIT: u32 = 0xe0000000;
+const TURN_MAX: u64 = <u64>RUN_MAX;
 
 /** Stops the turn; the weave takes it from here. */
 function trap(cpu: u32, kind: u32, a: u64, b: u32): void {
@@ -90,65 +89,47 @@ export function boundRun(cpu: u32, until: u64): void {
 }
 
 /**
- * The hot loop: accesses from the task's next record on. A first-level hit is found through the hint of its page; which slot a hint
- * names is proved by the slot's key, so a wrong hint costs a search and changes nothing. Clock and statistics stay in registers and are
- * written once. Returns the position of the first record that is no access, that faulted (and left a trap), or that finds time, the
- * ring or the A/D log used up.
+ * Accesses from the task's next record on: run() does the common ones, the others come here one by one. Clock and statistics are written
+ * once. Returns the position of the first record that is no access, that faulted (and left a trap), or that finds time, the ring or
+ * the A/D log used up.
  */
 function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
-  const c = hw(cpu);
   const k = clk(cpu);
-  const keys = c + hwKeys;
-  const payloads = c + hwPayloads;
-  const stamps = k + ckStamps;
-  const hints = k + CK_HINTS;
-  const pcidKey = keyOf(0, load<u32>(c, HW_PCID), 0);
-  const cost = <u64>price(PRICE_ACCESS);
   const ring = recordAt(task, 0);
   const mask = <usize>(config(CFG_RING) - 1);
   const from = load<u64>(taskAt(task), TT_CONSUMED);
   const start = load<u64>(k, CK_CLOCK);
-  let tick = load<u32>(k, CK_TICK);
+  let position = from;
   let clock = start;
   let walked: u64 = 0;
-  let misses: u64 = 0;
-  let position = from;
-  while (clock < until && position < limit) {
+  let faults: u64 = 0;
+  for (;;) {
+    const at = <usize>position & mask;
+    const n = run(cpu, ring + (at << 3), <usize>min(min(limit - position, <u64>(mask + 1 - at)), TURN_MAX), until - clock);
+    position += <u64>n;
+    clock = until - runLeft;
+    walked += runWalked;
+    if (clock >= until || position >= limit) break;
     const record = load<u64>(ring + ((<usize>position & mask) << 3));
     const kind = <u32>record & 15;
     if (kind > KIND_MODIFY) break;
     const vpn = record >> 12;
-    const slot = <usize>load<u16>(hints + (kind == KIND_FETCH ? HINT_BYTES : 0) + ((<usize>vpn & 255) << 1));
-    const need = (0 - (record & 1)) & (PAY_WRITE | PAY_DIRTY);
-    // One branch for both questions: is it this page, and may a store go ahead? Stores are not predictable.
-    if (((load<u64>(keys + (slot << 3)) ^ ((vpn << 15) | pcidKey)) | (need & ~load<u64>(payloads + (slot << 3)))) == 0) {
-      store<u32>(stamps + (slot << 2), ++tick);
-      clock += cost;
-      position++;
-      continue;
-    }
-    store<u32>(k, tick, CK_TICK);
     const fault = access(cpu, vpn, kind);
-    tick = load<u32>(k, CK_TICK);
-    clock += cost + <u64>extraCycles;
+    clock += <u64>price(PRICE_ACCESS) + <u64>extraCycles;
     walked += <u64>extraWalkCycles;
-    misses++;
     if (fault != 0) {
+      faults = 1;
       tally(cpu, TLB_FAULTS, 1);
-      tally(cpu, TLB_ACCESSES, 1);
       trap(cpu, TRAP_FAULT, vpn, fault & 0x7fffffff);
       break;
     }
     position++;
-    if (logIsFull(k) || tick > TICK_LIMIT) break;
+    if (logIsFull(k) || load<u32>(k, CK_TICK) > TICK_LIMIT) break;
   }
-  store<u32>(k, tick, CK_TICK);
-  if (tick > TICK_LIMIT) renumber(k);
+  if (load<u32>(k, CK_TICK) > TICK_LIMIT) renumber(k);
   spend(cpu, clock - start - walked, CYCLES_USER);
   spend(cpu, walked, CYCLES_WALK);
-  const n = position - from;
-  tally(cpu, TLB_ACCESSES, n);
-  tally(cpu, TLB_L1_HITS, n + <u64>(load<u32>(k, CK_TRAP) != TRAP_NONE ? 1 : 0) - misses);
+  tally(cpu, TLB_ACCESSES, position - from + faults);
   store<u64>(taskAt(task), position, TT_CONSUMED);
   return position;
 }

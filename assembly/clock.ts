@@ -9,7 +9,7 @@ import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
 import { canDeliver } from "./ipi";
 import {
-  callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
+  callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
   TT_FLAGS, TT_STATE, turns, users,
 } from "./layout";
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
@@ -118,6 +118,27 @@ function slices(): void {
   }
 }
 
+/**
+ * When CPUs did nothing in their turns but accesses that a weave has nothing to do for, the quantum needs none. Publishes the turns, and
+ * returns the earliest time at which anything can happen, else 0. Worth 5 to 10 ns an access where a quantum holds eight of them.
+ */
+function quiet(end: u64): u64 {
+  const due = nextDue();
+  let least = due == NEVER ? NEVER : due >> 10;
+  if (least < end || (waitingTasks() | starvedTasks()) != 0) return 0;
+  for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) {
+    const k = clk(cpu);
+    const clock = load<u64>(k, CK_CLOCK);
+    if ((load<u32>(k, CK_TRAP) | load<u32>(k, CK_LOG_COUNT) | load<u32>(hw(cpu), HW_PENDING)) != 0 || dueOf(cpu) != NEVER) return 0;
+    if (clock >= load<u64>(k, CK_SLICE_END) && hasOtherRunnable(cpu)) return 0;
+    publishConsumed(load<u32>(hw(cpu), HW_TASK) - 1);
+    least = min(least, clock);
+  }
+  if (least == NEVER) return 0;
+  for (let word: u32 = 0; word < maskWords; word++) store<u64>(turns + (<usize>word << 3), 0);
+  return least;
+}
+
 function weave(end: u64): void {
   publishTurns();
   releaseWaiters();
@@ -188,22 +209,27 @@ export function run(quanta: u32): u32 {
   for (let i: u32 = 0; i < quanta; i++) {
     const end = now() + length;
     bound(end);
+    const after = quiet(end);
+    if (after != 0) {
+      advance(end, length, after);
+      continue;
+    }
     // Before the weave, so that a CPU which runs dry loses no time: where a ring ends changes nothing.
     if (wantsFeed()) return RUN_FEED;
     weave(end);
-    if (nextTime() == NEVER) {
+    const next = nextTime();
+    if (next == NEVER) {
       if (liveTasks() == 0) return RUN_DONE;
       return starvedTasks() != 0 ? RUN_FEED : RUN_STUCK;
     }
-    advance(end, length);
+    advance(end, length, next);
     if (load<u32>(samples) > (SAMPLES_MAX >> 2) * 3) return RUN_SAMPLES;
   }
   return RUN_MORE;
 }
 
 /** Starts the next quantum: the following one, or, when nothing happens for long, the one in which something does. */
-function advance(end: u64, length: u64): void {
-  const next = nextTime();
+function advance(end: u64, length: u64, next: u64): void {
   const start = next == NEVER || next < end + length ? end : next - (next % length);
   store<u64>(callsDone, start, NOW);
 }

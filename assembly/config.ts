@@ -42,11 +42,8 @@ export const CFG_SWITCH_ENTRY: u32 = 23;
 export const CFG_IMAGE_INDEX: u32 = 24;
 export const CFG_FAULT_INDEX: u32 = 25;
 export const CFG_SWITCH_INDEX: u32 = 26;
-export const CFG_IRQ_INDEX: u32 = 27;
 /** Order in which the bound phase visits CPUs: 0 ascending, 1 descending, 2 odd ones first. Never changes a result. */
 export const CFG_BOUND_ORDER: u32 = 28;
-/** A canary: 0 none, else one of MUTANT_*. Debug builds only. */
-export const CFG_MUTANT: u32 = 29;
 export const CFG_ENTRIES: u32 = 30;
 
 /** Record kinds: global, mm, cpu, task, table, frame. Words of each record: six u32 from here. */

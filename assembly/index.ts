@@ -1,13 +1,14 @@
 /*
  * The whole export surface. Constants are exported as globals; the host reads them by name and copies no number.
  */
+import { clearStamps } from "./assoc";
 import { buffered, canDrain as mayDrain, drain as drainOne } from "./cells";
-
-import { L1I4K } from "./config";
 import { clearDue } from "./due";
 import { startTask as startTaskAt } from "./feed";
 import { canDeliver as mayDeliver, deliver as deliverTo } from "./ipi";
-import { CK_HINTS, clk, cpus, HINT_BYTES, HW_REGS, hw, plan as planLayout, STRUCTURES } from "./layout";
+import { planFixed, ROLE_CODE } from "./fixed";
+import { CK_HINTS, clk, cpus, HINT_BYTES, HW_REGS, hw, plan as planLayout } from "./layout";
+import { beginQuick, quickAccess } from "./quick";
 import { wakeCpuFor } from "./sched";
 import { begin as beginAt, isLive as isLiveNow, settle, step as stepOnce } from "./step";
 import { access as accessPage, evict as evictPage, speculate as speculatePage } from "./tlb";
@@ -28,16 +29,20 @@ export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
 
 /** Lays the memory out; the first thing to call. Returns the bytes that are needed, which the host must have provided. */
 export function plan(): usize {
-  return planLayout();
+  const bytes = planLayout();
+  planFixed();
+  return bytes;
 }
 
 /** Brings fresh, zeroed memory to the state before the first step. Once per world, whatever the number of instances. */
 export function init(): void {
   clearDue();
-  const code = <u16>load<u32>(STRUCTURES + (<usize>L1I4K << 4));
+  const code = load<u32>(ROLE_CODE);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    clearStamps(cpu);
+    beginQuick(cpu);
     // A hint that was never set must not name a data slot for an instruction page.
-    for (let i: usize = 0; i < HINT_BYTES; i += 2) store<u16>(clk(cpu) + CK_HINTS + HINT_BYTES + i, code);
+    for (let i: usize = 0; i < HINT_BYTES; i += 4) store<u32>(clk(cpu) + CK_HINTS + HINT_BYTES + i, code);
   }
 }
 
@@ -71,7 +76,7 @@ export function step(cpu: u32): i32 {
 
 /** One access in user mode: 0, or a fault's error code with bit 31 set. A and D bits are set at once. */
 export function access(cpu: u32, vpn: u64, kind: u32): u32 {
-  const fault = accessPage(cpu, vpn, kind);
+  const fault = quickAccess(cpu, vpn, kind) ? 0 : accessPage(cpu, vpn, kind);
   mergeLog(cpu);
   return fault;
 }

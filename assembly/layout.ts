@@ -8,14 +8,14 @@
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] |
- *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | KEYS | PAYLOADS | GHOSTS | MARKS |
+ *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | ENTRIES | MARKS |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
- *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | line cache | A/D log |
+ *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
  *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ... | samples |
  *   FEED     | ring[task] |
  *
- * Slots of a CPU's translation structures are numbered through all ten of them; KEYS, PAYLOADS, GHOSTS, MARKS, STAMPS, MADE and
- * BROKEN are parallel arrays over slots. Nothing is allocated after plan(); unused bytes of STATE are zero.
+ * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, MARKS, STAMPS, TAGS, MADE and BROKEN are
+ * parallel arrays over slots. Nothing is allocated after plan(); unused bytes of STATE are zero.
  */
 import {
   CFG_CACHE, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
@@ -34,8 +34,9 @@ export let pageBytesShift: u32 = 12;
 
 /** Base and stride of each record kind: {u32 base, u32 stride bytes} x 6, read by the interpreter. */
 export const RECORDS: usize = 16448;
-/** {u32 first slot, u32 sets, u32 ways, u32 0} of each structure. */
+/** {u32 first slot, u32 sets, u32 ways, u32 sets - 1 where that is a mask, else ANY_SETS} of each structure. */
 export const STRUCTURES: usize = 16512;
+export const ANY_SETS: u32 = 0xffffffff;
 
 export let stateBase: usize = 0;
 export let stateEnd: usize = 0;
@@ -79,9 +80,12 @@ export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
 export let hwQueue: usize = 0;
-export let hwKeys: usize = 0;
-export let hwPayloads: usize = 0;
-export let hwGhosts: usize = 0;
+/** What a slot holds, in one piece, so that an access touches few lines of the host: {key u64, payload u64, ghost u64}. */
+export let hwEntries: usize = 0;
+export const ENTRY_BYTES: usize = 24;
+export const ENTRY_PAYLOAD: usize = 8;
+export const ENTRY_GHOST: usize = 16;
+export const ENTRY_ROOT: usize = 20;
 export let hwMarks: usize = 0;
 
 // Offsets within meta records.
@@ -145,18 +149,28 @@ export const CK_TRAP_A: usize = 56;
 export const CK_TRAP_B: usize = 64;
 export const CK_ENTRY: usize = 68;
 export const CK_IN_SHOOTDOWN: usize = 72;
-export const CK_IRQ_WAITS: usize = 80;
 export const CK_TICK: usize = 84;
 export const CK_LOG_COUNT: usize = 88;
 export const CK_WAIT_LOCK: usize = 92;
 export const CK_NEXT_TASK: usize = 96;
 export const CK_LAST_FAULT: usize = 104;
 export const CK_FAULT_REPEATS: usize = 112;
-export const CK_IRQ_SAVED_WAIT: usize = 120;
-/** Two tables of 256 u16: a recent slot for a page's low bits, for data and for instructions. */
-export const CK_HINTS: usize = 128;
-export const HINT_BYTES: usize = 512;
-export let ckStamps: usize = 0;
+/** A feed record for an access that no feed holds. */
+export const CK_RECORD: usize = 128;
+/** What run() of quick.ts works on: one line. */
+export const CK_RUN: usize = 192;
+/** Two tables of 256 u32, {u16 slot, u16 its way}: a recent slot for a page's low bits, for data and for instructions. */
+export const CK_HINTS: usize = 256;
+export const HINT_BYTES: usize = 1024;
+/** 128 u32: a recent slot of the paging-structure entry for a page table's low bits. */
+export const CK_REGIONS: usize = CK_HINTS + 2 * HINT_BYTES;
+export const REGION_MASK: u64 = 127;
+/** One u32 a slot. */
+export const CK_STAMPS: usize = CK_REGIONS + 512;
+/** One u16 a slot: 0 when it is empty, else a hash of its key, so that a set is searched by a few comparisons. */
+export let ckTags: usize = 0;
+/** A set's tags are read by whole vectors, past the last slot too. */
+const TAG_SLACK: usize = 64;
 export let ckLines: usize = 0;
 export let ckLog: usize = 0;
 /** A/D updates that one CPU may log in one bound phase; a full log ends its turn. */
@@ -230,6 +244,7 @@ function planStructures(): void {
     store<u32>(d, slot);
     store<u32>(d + 4, sets);
     store<u32>(d + 8, ways);
+    store<u32>(d + 12, (sets & (sets - 1)) == 0 ? sets - 1 : ANY_SETS);
     slot += sets * ways;
   }
   slots = slot;
@@ -240,10 +255,8 @@ function planHw(at: usize): usize {
   hwRegs1 = HW_REGS + registers;
   hwStores = hwRegs1 + registers;
   hwQueue = hwStores + (<usize>config(CFG_STORE_BUFFER) << 4);
-  hwKeys = line(hwQueue + (<usize>cpus << 1));
-  hwPayloads = hwKeys + (<usize>slots << 3);
-  hwGhosts = hwPayloads + (<usize>slots << 3);
-  hwMarks = hwGhosts + (<usize>slots << 3);
+  hwEntries = line(hwQueue + (<usize>cpus << 1));
+  hwMarks = hwEntries + <usize>slots * ENTRY_BYTES;
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
   hwStride = line(hwMarks + slots) + 64;
   hwBase = at;
@@ -295,8 +308,8 @@ function planTime(at: usize): usize {
   at = line(at + (<usize>maskWords << 3));
   callsDone = at;
   at += 64 + (<usize>CALLS_WINDOW >> 3);
-  ckStamps = CK_HINTS + 2 * HINT_BYTES;
-  ckLines = line(ckStamps + (<usize>slots << 2));
+  ckTags = line(CK_STAMPS + (<usize>slots << 2));
+  ckLines = line(ckTags + (<usize>slots << 1) + TAG_SLACK);
   ckLog = ckLines + (<usize>config(CFG_LINES) << 3);
   clkStride = line(ckLog + (<usize>LOG_MAX << 2)) + 64;
   clkBase = at;
@@ -349,6 +362,13 @@ export function clk(cpu: u32): usize {
 @inline
 export function st(cpu: u32): usize {
   return stBase + <usize>cpu * stStride;
+}
+
+/** What a slot of the CPU whose hw block is `c` holds. */
+// @ts-ignore: decorator
+@inline
+export function entryAt(c: usize, slot: u32): usize {
+  return c + hwEntries + <usize>slot * ENTRY_BYTES;
 }
 
 /** Address of a page-table entry. */

@@ -12,10 +12,10 @@
  */
 import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
-import { KEY_WATCH, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
+import { frameOf, KEY_WATCH, occupied, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
-  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, HW_TASK, hw, hwGhosts, hwKeys, hwMarks, hwPayloads, NO_SITE,
+  CK_CLOCK, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
+  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, HW_TASK, hw, hwMarks, NO_SITE,
   pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
   TM_LIVE, TM_ROOT, VIOLATION_BYTES,
 } from "./layout";
@@ -51,7 +51,7 @@ function pfnOf(pte: u64): u32 {
 
 function setMark(cpu: u32, slot: u32, mark: u32): void {
   const c = hw(cpu);
-  const at = c + hwKeys + (<usize>slot << 3);
+  const at = entryAt(c, slot);
   const key = load<u64>(at);
   const had = (key & KEY_WATCH) != 0;
   store<u8>(c + hwMarks + slot, <u8>mark);
@@ -72,7 +72,7 @@ function markOf(cpu: u32, slot: u32): u32 {
 
 /** What a translation grants beyond its page-table entry. */
 function staleRights(payload: u64, pte: u64): u32 {
-  if ((pte & PTE_P) == 0 || pfnOf(pte) != <u32>payload) return ALL;
+  if ((pte & PTE_P) == 0 || pfnOf(pte) != frameOf(payload)) return ALL;
   let stale: u32 = 0;
   if ((payload & PAY_WRITE) != 0 && (pte & PTE_W) == 0) stale |= WRITE;
   if ((payload & PAY_EXEC) != 0 && (pte & PTE_NX) != 0) stale |= EXEC;
@@ -80,16 +80,15 @@ function staleRights(payload: u64, pte: u64): u32 {
 }
 
 function compare(cpu: u32, slot: u32, pte: u64, site: u32): void {
-  const c = hw(cpu);
-  const stale = staleRights(load<u64>(c + hwPayloads + (<usize>slot << 3)), pte);
+  const stale = staleRights(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD), pte);
   const mark = markOf(cpu, slot);
   if (stale == (mark & ALL)) return;
   let freed = mark & FREED;
   if ((mark & ~stale & READ) != 0) {
     // Mapped again: as good as filled now, whoever had the frame in between.
-    const ghost = c + hwGhosts + (<usize>slot << 3);
-    const word = load<u32>(frameWordAt(<u32>load<u64>(c + hwPayloads + (<usize>slot << 3))));
-    store<u32>(ghost, word >> FW_GENERATION_SHIFT);
+    const at = entryAt(hw(cpu), slot);
+    const word = load<u32>(frameWordAt(frameOf(load<u64>(at, ENTRY_PAYLOAD))));
+    store<u32>(at, word >> FW_GENERATION_SHIFT, ENTRY_GHOST);
     freed = (word & FW_LIVE) == 0 ? FREED : 0;
   }
   // A right that is granted again is no longer owed: its promise goes with it.
@@ -106,9 +105,9 @@ function visit(cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64,
     const first = setOf(structure, page);
     const end = first + waysOf(structure);
     for (let slot = first; slot < end; slot++) {
-      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+      const key = load<u64>(entryAt(c, slot));
       if (key == 0 || pageOf(key) != page || (<u32>(key >> 1) & 3) != size) continue;
-      if (load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
+      if (load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
       if (what == 0) compare(cpu, slot, value, site);
       else markCopied(cpu, slot, <u32>value);
     }
@@ -116,8 +115,8 @@ function visit(cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64,
 }
 
 function markCopied(cpu: u32, slot: u32, pfn: u32): void {
-  const payload = load<u64>(hw(cpu) + hwPayloads + (<usize>slot << 3));
-  if (<u32>payload == pfn && (payload & PAY_WRITE) != 0) setMark(cpu, slot, markOf(cpu, slot) | COPIED);
+  const payload = load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD);
+  if (frameOf(payload) == pfn && (payload & PAY_WRITE) != 0) setMark(cpu, slot, markOf(cpu, slot) | COPIED);
 }
 
 /** A page-table entry changed from `old` to `value` by the micro-op at `site`, run by `cpu`. */
@@ -157,8 +156,8 @@ export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u
     const c = hw(cpu);
     if (load<u32>(c, HW_MARKS) == 0 || !isHolder(root, cpu)) continue;
     for (let slot: u32 = 0; slot < slots; slot++) {
-      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
-      if ((key & KEY_WATCH) == 0 || load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
+      const key = load<u64>(entryAt(c, slot));
+      if ((key & KEY_WATCH) == 0 || load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
       const size = <u32>(key >> 1) & 3;
       const vpn = pageOf(key) << <u64>(radixBits * size);
       if (vpn >= end || vpn + (<u64>1 << <u64>(radixBits * size)) <= start) continue;
@@ -180,10 +179,13 @@ export function frameFreed(pfn: u32, site: u32): void {
   if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
   for (let other: u32 = 0; other < cpus; other++) {
     const c = hw(other);
-    for (let slot: u32 = 0; slot < slots; slot++) {
-      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
-      if (key == 0 || (<u32>(key >> 1) & 3) == 3 || <u32>load<u64>(c + hwPayloads + (<usize>slot << 3)) != pfn) continue;
-      setMark(other, slot, markOf(other, slot) | FREED);
+    for (let from: u32 = 0; from < slots; from += 8) {
+      for (let m = occupied(other, from); m != 0; m &= m - 1) {
+        const slot = from + <u32>ctz(m);
+        const at = entryAt(c, slot);
+        if (((<u32>load<u64>(at) >> 1) & 3) == 3 || frameOf(load<u64>(at, ENTRY_PAYLOAD)) != pfn) continue;
+        setMark(other, slot, markOf(other, slot) | FREED);
+      }
     }
   }
 }
@@ -264,7 +266,7 @@ export function currentPte(root: u32, vpn: u64): u64 {
 export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64, word: u32): void {
   let mark: u32 = (word & FW_LIVE) == 0 ? FREED : 0;
   if ((payload & PAY_WRITE) != 0 && (word & FW_COPIED) != 0) {
-    for (let target = load<u32>(frameMetaOf(<u32>payload), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+    for (let target = load<u32>(frameMetaOf(frameOf(payload)), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
       const to = frameMetaOf(target);
       if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;
     }
@@ -284,11 +286,9 @@ export function inherit(cpu: u32, from: u32, to: u32): void {
 /** An access went through a marked entry and succeeded. */
 export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
   if (!config(CFG_ORACLE)) return;
-  const c = hw(cpu);
   const mark = markOf(cpu, slot);
-  const payload = load<u64>(c + hwPayloads + (<usize>slot << 3));
-  const ghost = load<u64>(c + hwGhosts + (<usize>slot << 3));
-  const pfn = <u32>payload;
+  const ghost = load<u64>(entryAt(hw(cpu), slot), ENTRY_GHOST);
+  const pfn = frameOf(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD));
   const meta = frameMetaOf(pfn);
   const isStore = (kind & 1) != 0;
   const stale = mark & ALL;

@@ -6,17 +6,16 @@
  * faults; a fault drops all that the CPU had cached of the page, so that a retry walks (Intel SDM vol. 3A, 4.10.4.1).
  */
 import {
-  drop, find, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf, touch,
+  drop, find, frameOf, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf, touch,
 } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { insertHolder, isHolder } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import {
-  CK_HINTS, clk, cpus, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT, hw, hwGhosts, hwKeys, hwPayloads, radixBits,
-  slots, st, ST_TLB,
+  CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
+  slots,
 } from "./layout";
 import { accessed, filledOdd, inherit } from "./oracle";
-import { NOT_QUICK, quick, quickWasWalk } from "./quick";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
 import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";
@@ -29,8 +28,8 @@ const SECOND: u32 = 2;
 export let extraCycles: u32 = 0;
 export let extraWalkCycles: u32 = 0;
 /** Whether any page larger than 4K, or any global page, was ever filled; most runs never look for them. Fixed addresses, for all instances that share the memory. */
-const HUGE_FILLED: usize = 16424;
-const GLOBAL_FILLED: usize = 16428;
+export const HUGE_FILLED: usize = 16424;
+export const GLOBAL_FILLED: usize = 16428;
 
 // @ts-ignore: decorator
 @inline
@@ -39,35 +38,29 @@ function structureOf(family: u32, size: u32): u32 {
 }
 
 /** Slot of the page that holds `vpn` at a size, marked or not, of this PCID or global. */
-function probe(c: usize, family: u32, vpn: u64, size: u32): u32 {
+function probe(cpu: u32, family: u32, vpn: u64, size: u32): u32 {
   const structure = structureOf(family, size);
   const page = vpn >> <u64>(radixBits * size);
-  const key = keyOf(page, load<u32>(c, HW_PCID), size);
-  const slot = find(c, structure, key);
-  if (slot != NO_SLOT || (load<u32>(c, HW_MARKS) | load<u32>(GLOBAL_FILLED)) == 0) return slot;
-  return probeOdd(c, structure, key, keyOf(page, 0, size) | KEY_GLOBAL);
+  const key = keyOf(page, load<u32>(hw(cpu), HW_PCID), size);
+  const slot = find(cpu, structure, key);
+  if (slot != NO_SLOT || load<u32>(GLOBAL_FILLED) == 0) return slot;
+  return find(cpu, structure, keyOf(page, 0, size) | KEY_GLOBAL);
 }
 
-/** Entries that carry a mark, and global ones. */
-function probeOdd(c: usize, structure: u32, key: u64, shared: u64): u32 {
-  let slot = find(c, structure, key | KEY_WATCH);
-  if (slot == NO_SLOT) slot = find(c, structure, shared);
-  if (slot == NO_SLOT) slot = find(c, structure, shared | KEY_WATCH);
-  return slot;
-}
-
-function probeAll(c: usize, family: u32, vpn: u64): u32 {
-  const slot = probe(c, family, vpn, 0);
+function probeAll(cpu: u32, family: u32, vpn: u64): u32 {
+  const slot = probe(cpu, family, vpn, 0);
   if (slot != NO_SLOT || load<u32>(HUGE_FILLED) == 0) return slot;
-  const huge = probe(c, family, vpn, 1);
-  return huge != NO_SLOT ? huge : probe(c, family, vpn, 2);
+  const huge = probe(cpu, family, vpn, 1);
+  return huge != NO_SLOT ? huge : probe(cpu, family, vpn, 2);
 }
 
 /** Remembers where a 4K page sits in the first level, so that the next access to it needs no search. */
 // @ts-ignore: decorator
 @inline
 function hint(cpu: u32, vpn: u64, family: u32, slot: u32): void {
-  store<u16>(clk(cpu) + CK_HINTS + <usize>family * HINT_BYTES + ((<usize>vpn & 255) << 1), <u16>slot);
+  const k = clk(cpu);
+  const way: u32 = load<u8>(k + CK_STAMPS + (<usize>slot << 2));
+  store<u32>(k + CK_HINTS + <usize>family * HINT_BYTES + ((<usize>vpn & 255) << 2), slot | (way << 16));
 }
 
 /** Drops every entry of this PCID, and every global one, that translates `vpn`. Returns whether there was one. */
@@ -78,7 +71,7 @@ export function dropPage(cpu: u32, vpn: u64): bool {
     if (size != 0 && load<u32>(HUGE_FILLED) == 0) break;
     for (let family: u32 = 0; family < 3; family++) {
       // Twice: a page may be there both as this PCID's and as a global one.
-      for (let slot = probe(c, family, vpn, size); slot != NO_SLOT; slot = probe(c, family, vpn, size)) {
+      for (let slot = probe(cpu, family, vpn, size); slot != NO_SLOT; slot = probe(cpu, family, vpn, size)) {
         drop(cpu, slot);
         dropped = true;
       }
@@ -96,7 +89,7 @@ function fill(cpu: u32, vpn: u64, family: u32): u32 {
   const key = isGlobal ? keyOf(page, 0, size) | KEY_GLOBAL : keyOf(page, load<u32>(c, HW_PCID), size);
   const payload = payloadOf(walkPte);
   const root = load<u32>(c, HW_ROOT);
-  const word = load<u32>(frameWordAt(<u32>payload));
+  const word = load<u32>(frameWordAt(frameOf(payload)));
   const ghost = (<u64>root << 32) | <u64>(word >> FW_GENERATION_SHIFT);
   if (size != 0) store<u32>(HUGE_FILLED, 1);
   if (isGlobal) store<u32>(GLOBAL_FILLED, 1);
@@ -115,10 +108,11 @@ function setDirty(cpu: u32, vpn: u64): void {
   for (let size: u32 = 0; size < 3; size++) {
     if (size != 0 && load<u32>(HUGE_FILLED) == 0) return;
     for (let family: u32 = 0; family < 3; family++) {
-      const slot = probe(c, family, vpn, size);
+      const slot = probe(cpu, family, vpn, size);
       if (slot == NO_SLOT) continue;
-      const at = c + hwPayloads + (<usize>slot << 3);
-      if ((load<u64>(at) & PAY_WRITE) != 0) store<u64>(at, load<u64>(at) | PAY_DIRTY);
+      const at = entryAt(c, slot);
+      const payload = load<u64>(at, ENTRY_PAYLOAD);
+      if ((payload & PAY_WRITE) != 0) store<u64>(at, payload | PAY_DIRTY, ENTRY_PAYLOAD);
     }
   }
 }
@@ -126,21 +120,21 @@ function setDirty(cpu: u32, vpn: u64): void {
 /** Finds or fills a first-level slot for the access; NO_SLOT after a fault, which is in walkFault. */
 function locate(cpu: u32, vpn: u64, kind: u32, family: u32): u32 {
   const c = hw(cpu);
-  let slot = probeAll(c, family, vpn);
+  let slot = probeAll(cpu, family, vpn);
   if (slot != NO_SLOT) {
     tally(cpu, TLB_L1_HITS, 1);
     touch(clk(cpu), slot);
     return slot;
   }
-  const second = probeAll(c, SECOND, vpn);
+  const second = probeAll(cpu, SECOND, vpn);
   if (second != NO_SLOT) {
     tally(cpu, TLB_STLB_HITS, 1);
     touch(clk(cpu), second);
     extraCycles += price(PRICE_STLB_HIT);
-    const at = <usize>second << 3;
-    const key = load<u64>(c + hwKeys + at) & ~KEY_WATCH;
-    slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(c + hwPayloads + at), load<u64>(c + hwGhosts + at));
-    if ((load<u64>(c + hwKeys + at) & KEY_WATCH) != 0) inherit(cpu, second, slot);
+    const at = entryAt(c, second);
+    const key = load<u64>(at) & ~KEY_WATCH;
+    slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
+    if ((load<u64>(at) & KEY_WATCH) != 0) inherit(cpu, second, slot);
     return slot;
   }
   walk(cpu, vpn, kind);
@@ -167,7 +161,7 @@ export function access(cpu: u32, vpn: u64, kind: u32): u32 {
 function dropPath(cpu: u32, vpn: u64): void {
   const c = hw(cpu);
   for (let level: u32 = 1; level < 4; level++) {
-    const slot = find(c, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), load<u32>(c, HW_PCID), 3));
+    const slot = find(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), load<u32>(c, HW_PCID), 3));
     if (slot != NO_SLOT) drop(cpu, slot);
   }
 }
@@ -175,30 +169,22 @@ function dropPath(cpu: u32, vpn: u64): void {
 function tryAccess(cpu: u32, vpn: u64, kind: u32): u32 {
   extraCycles = 0;
   extraWalkCycles = 0;
-  const c = hw(cpu);
-  if ((load<u32>(c, HW_MARKS) | load<u32>(HUGE_FILLED) | load<u32>(GLOBAL_FILLED)) == 0) {
-    const cycles = quick(cpu, c, clk(cpu), st(cpu) + ST_TLB, vpn, kind);
-    if (cycles != NOT_QUICK) {
-      extraCycles = cycles;
-      extraWalkCycles = quickWasWalk ? cycles : 0;
-      return 0;
-    }
-  }
   const family: u32 = kind == KIND_FETCH ? CODE : DATA;
   const slot = locate(cpu, vpn, kind, family);
   if (slot == NO_SLOT) return walkFault;
-  const payload = load<u64>(c + hwPayloads + (<usize>slot << 3));
+  const at = entryAt(hw(cpu), slot);
+  const payload = load<u64>(at, ENTRY_PAYLOAD);
   const isStore = (kind & 1) != 0;
   if ((isStore && (payload & PAY_WRITE) == 0) || (kind == KIND_FETCH && (payload & PAY_EXEC) == 0)) {
     return faultBits(kind) | FAULT_PRESENT | 0x80000000;
   }
   if (isStore && (payload & PAY_DIRTY) == 0) {
     extraCycles += price(PRICE_ASSIST);
-    const refused = assistDirty(cpu, vpn, <u32>payload);
+    const refused = assistDirty(cpu, vpn, frameOf(payload));
     if (refused != 0) return refused;
     setDirty(cpu, vpn);
   }
-  const key = load<u64>(c + hwKeys + (<usize>slot << 3));
+  const key = load<u64>(at);
   if ((key & KEY_WATCH) != 0) accessed(cpu, slot, vpn, kind);
   else if ((key & 6) == 0) hint(cpu, vpn, family, slot);
   return 0;
@@ -207,7 +193,7 @@ function tryAccess(cpu: u32, vpn: u64, kind: u32): u32 {
 /** Hardware's freedom: a walk and a fill without an access. Sets A, never D. Returns whether anything was filled. */
 export function speculate(cpu: u32, vpn: u64): bool {
   const c = hw(cpu);
-  if (load<u32>(c, HW_ROOT) == 0 || probeAll(c, DATA, vpn) != NO_SLOT || probeAll(c, SECOND, vpn) != NO_SLOT) return false;
+  if (load<u32>(c, HW_ROOT) == 0 || probeAll(cpu, DATA, vpn) != NO_SLOT || probeAll(cpu, SECOND, vpn) != NO_SLOT) return false;
   walk(cpu, vpn, KIND_LOAD);
   if (walkFault == 0) fill(cpu, vpn, DATA);
   return walkFault == 0;
@@ -215,10 +201,12 @@ export function speculate(cpu: u32, vpn: u64): bool {
 
 function dropWhere(cpu: u32, first: u32, pcid: u32, everything: bool): void {
   const c = hw(cpu);
-  for (let slot = first; slot < slots; slot++) {
-    const key = load<u64>(c + hwKeys + (<usize>slot << 3));
-    if (key == 0) continue;
-    if (everything || (pcidOf(key) == pcid && (key & KEY_GLOBAL) == 0)) drop(cpu, slot);
+  for (let from = first; from < slots; from += 8) {
+    for (let m = occupied(cpu, from); m != 0; m &= m - 1) {
+      const slot = from + <u32>ctz(m);
+      const key = load<u64>(entryAt(c, slot));
+      if (everything || (pcidOf(key) == pcid && (key & KEY_GLOBAL) == 0)) drop(cpu, slot);
+    }
   }
 }
 
@@ -255,19 +243,23 @@ export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     if (!isHolder(root, cpu)) continue;
     const c = hw(cpu);
-    for (let slot: u32 = 0; slot < slots; slot++) {
-      const key = load<u64>(c + hwKeys + (<usize>slot << 3));
-      if (key == 0) continue;
-      const size = <u32>(key >> 1) & 3;
-      if (size == 3) {
-        drop(cpu, slot);
-        continue;
+    for (let from: u32 = 0; from < slots; from += 8) {
+      for (let m = occupied(cpu, from); m != 0; m &= m - 1) {
+        const slot = from + <u32>ctz(m);
+        if (leadsInto(entryAt(c, slot), root, start, end)) drop(cpu, slot);
       }
-      if (load<u32>(c + hwGhosts + (<usize>slot << 3), 4) != root) continue;
-      const vpn = pageOf(key) << <u64>(radixBits * size);
-      if (vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start) drop(cpu, slot);
     }
   }
+}
+
+/** Whether the entry is a translation of the range, or any paging-structure entry. */
+function leadsInto(at: usize, root: u32, start: u64, end: u64): bool {
+  const key = load<u64>(at);
+  const size = <u32>(key >> 1) & 3;
+  if (size == 3) return true;
+  if (load<u32>(at, ENTRY_ROOT) != root) return false;
+  const vpn = pageOf(key) << <u64>(radixBits * size);
+  return vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start;
 }
 
 /** Hardware's freedom: any entry may go at any time. */

@@ -7,17 +7,14 @@
 export const TRAP_ADDRESS: usize = 16400;
 
 export const TRAP_BAD_OP: u32 = 1;
-export const TRAP_BAD_RECORD: u32 = 2;
 export const TRAP_RANGES_FULL: u32 = 3;
 export const TRAP_CACHE_FULL: u32 = 4;
 export const TRAP_QUEUE_FULL: u32 = 5;
 export const TRAP_DOUBLE_FREE: u32 = 6;
-export const TRAP_BAD_UNLOCK: u32 = 7;
 export const TRAP_BAD_FEED: u32 = 8;
 export const TRAP_TIME_BACKWARDS: u32 = 9;
 export const TRAP_BAD_TABLE: u32 = 10;
 export const TRAP_RUNAWAY: u32 = 11;
-export const TRAP_SLEEP_WITH_LOCK: u32 = 12;
 
 /** Ends the instance with a code and one number that explains it. */
 export function panic(code: u32, detail: u64): void {

@@ -4,14 +4,14 @@
  * A and D bits set here are put into ignored bits of the entry (PTE_PEND_*) and logged; mergeLog() turns them into the real bits. In a
  * bound phase the log waits for the weave, so that what a CPU pays does not depend on the order in which CPUs ran.
  */
-import { find, insert, keyOf, NO_SLOT, PAY_DIRTY, PAY_EXEC, PAY_WRITE, touch } from "./assoc";
+import { find, frameOf, insert, keyOf, NO_SLOT, PAY_EXEC, PAY_MASK, PAY_SHIFT, touch } from "./assoc";
 import { CFG_ASSIST, CFG_TABLES, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import {
   FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A,
   PTE_PEND_D, PTE_PS, PTE_U, PTE_W,
 } from "./isa";
 import {
-  CK_LOG_COUNT, ckLog, clk, cpus, HW_PCID, HW_ROOT, hw, hwPayloads, LOG_MAX, pteAddress, radixBits, radixMask,
+  CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, HW_PCID, HW_ROOT, hw, LOG_MAX, pteAddress, radixBits, radixMask,
 } from "./layout";
 import { walkCost } from "./lines";
 import { price, PRICE_ASSIST } from "./prices";
@@ -27,14 +27,14 @@ export let walkFault: u32 = 0;
 
 // @ts-ignore: decorator
 @inline
-function tableOf(pte: u64): u32 {
+export function tableOf(pte: u64): u32 {
   return <u32>((pte >> PFN_SHIFT) & PFN_MASK);
 }
 
 /** An upper entry that names no table counts as not present. */
 // @ts-ignore: decorator
 @inline
-function exists(table: u32): bool {
+export function exists(table: u32): bool {
   return table != 0 && table < config(CFG_TABLES);
 }
 
@@ -45,11 +45,11 @@ function start(cpu: u32, vpn: u64): u32 {
   const pcid = load<u32>(c, HW_PCID);
   for (let level: u32 = 1; level < 4; level++) {
     const structure = PWC_PDE + level - 1;
-    const slot = find(c, structure, keyOf(vpn >> <u64>(radixBits * level), pcid, 3));
+    const slot = find(cpu, structure, keyOf(vpn >> <u64>(radixBits * level), pcid, 3));
     if (slot != NO_SLOT) {
       touch(k, slot);
       walkLevel = level - 1;
-      return <u32>load<u64>(c + hwPayloads + (<usize>slot << 3));
+      return frameOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD));
     }
   }
   walkLevel = 3;
@@ -118,7 +118,7 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
   walkFault = 0;
   for (;;) {
     at = pteAddress(table, <u32>((vpn >> <u64>(radixBits * level)) & radixMask));
-    cycles += walkCost(cpu, at);
+    cycles += walkCost(cpu, clk(cpu), at);
     reads++;
     pte = load<u64>(at);
     const isLeaf = level == 0 || (pte & PTE_PS) != 0;
@@ -131,7 +131,7 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
       break;
     }
     table = tableOf(pte);
-    insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table, 0);
+    insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT, 0);
     level--;
   }
   if (walkFault == 0 && (pte & PTE_A) == 0) {
@@ -152,12 +152,7 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
 // @ts-ignore: decorator
 @inline
 export function payloadOf(pte: u64): u64 {
-  return (
-    ((pte >> PFN_SHIFT) & PFN_MASK & 0xffffffff) |
-    ((pte & PTE_W) != 0 ? PAY_WRITE : 0) |
-    ((pte & PTE_D) != 0 ? PAY_DIRTY : 0) |
-    ((pte & PTE_NX) == 0 ? PAY_EXEC : 0)
-  );
+  return (pte & PAY_MASK) ^ PAY_EXEC;
 }
 
 /**

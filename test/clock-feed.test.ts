@@ -1,10 +1,10 @@
 /** How records reach the clock: in any chunks, in any ring, at any moment; and what happens when they do not. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../src/errors.js";
 import { drive, type Watch } from "../src/engine/feeder.js";
 import { LatencyCollector } from "../src/engine/histograms.js";
 import { EngineAbort } from "../src/engine/load.js";
+import { UsageError } from "../src/errors.js";
 import { type Feed, type FeedSink, LOAD, recordsOf } from "../src/workload/feed.js";
 import { anyPrices, type Prices, TinyClock } from "./tiny-clock.js";
 import { at, op, tinyProgram } from "./tiny-program.js";

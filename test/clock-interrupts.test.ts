@@ -2,6 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MicroOp } from "../src/dsl/program.js";
+import { quantumOf } from "../src/engine/run.js";
+import { machineNumbers } from "../src/machine/preset.js";
+import { machines } from "../src/machine/presets.js";
 import type { FeedSink } from "../src/workload/feed.js";
 import {
   anyPrices,
@@ -258,3 +261,8 @@ describe("an interrupt sent to many CPUs", () => {
     );
   });
 });
+
+test.each(machines.map((machine) => [machine.name, machineNumbers(machine)] as const))(
+  "%s: no quantum is so long that a CPU could miss what another one does",
+  (_, machine) => expect(quantumOf(machine)).toBeLessThanOrEqual(lookahead(machine.prices)),
+);

@@ -1,5 +1,5 @@
 /** The project's documentation as data: files, fenced blocks, tables between markers, code spans. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 
 export const root = resolve(import.meta.dirname, "..");
@@ -37,6 +37,13 @@ export function fencesOf(file: string): Fence[] {
     const [, info, text] = match as unknown as [string, string, string];
     return { file, info: info.trim(), text: text.replace(/\n$/, ""), at: match.index + 4 + info.length };
   });
+}
+
+/** Writes another text into a fenced block, whose file must not have changed since. */
+export function replaceFence({ file, at, text }: Fence, fresh: string): void {
+  const whole = textOf(file);
+  const behind = whole.slice(text === "" ? at : at + text.length + 1);
+  writeFileSync(join(root, file), `${whole.slice(0, at)}${fresh}\n${behind}`);
 }
 
 /** Text of a file without its fenced blocks. */

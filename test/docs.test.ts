@@ -3,7 +3,7 @@
  * prints. UPDATE_GOLDEN=1 rewrites the samples. docs-tables.test.ts holds the tables.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import yargs, { type CommandModule } from "yargs";
@@ -18,11 +18,11 @@ import { resolveSlots } from "../src/policy/policies.js";
 import { builtinWorkload } from "../src/workload/builtins.js";
 import {
   codeSpansOf,
-  type Fence,
   fencesOf,
   markdownFiles,
   projectFiles,
   proseOf,
+  replaceFence,
   root,
   textOf,
 } from "./docs-text.js";
@@ -153,18 +153,12 @@ function withoutLines(text: string): string {
   return text.replace(/(\.[jt]s):\d+\)/g, "$1)");
 }
 
-function replaceSample({ file, at, text }: Fence, fresh: string): void {
-  const whole = textOf(file);
-  const rest = text === "" ? whole.slice(at) : whole.slice(at + text.length + 1);
-  writeFileSync(join(root, file), `${whole.slice(0, at)}${fresh}\n${rest}`);
-}
-
 describe("samples", () => {
   test.each(samples.map((sample) => [sample.info.replace("text ", ""), sample] as const))(
     "%s",
     (line, sample) => {
       const now = printed(line);
-      if (process.env.UPDATE_GOLDEN === "1") replaceSample(sample, now);
+      if (process.env.UPDATE_GOLDEN === "1") replaceFence(sample, now);
       else expect(withoutLines(now)).toBe(withoutLines(sample.text));
     },
   );

@@ -151,6 +151,25 @@ describe("a ring of records", () => {
     }
   });
 
+  test("refuses what cannot be, and what it has no room for", () => {
+    const { sink } = clockWith(fc.sample(anyPrices, { seed: 5, numRuns: 1 })[0]!, 64);
+    for (const task of [-1, 3, 0.5, Number.NaN]) {
+      expect(() => sink.compute(task, 1)).toThrow(`there is no task ${task}`);
+      expect(() => sink.start(0, task)).toThrow(`there is no task ${task}`);
+      expect(() => sink.waitTask(0, task, 1)).toThrow(`there is no task ${task}`);
+      expect(() => sink.thread(task, 0)).toThrow(`there is no task ${task}`);
+      expect(() => sink.thread(0, task)).toThrow(/there is no address space|bigint/i);
+    }
+    for (const address of [-1, 2 ** 47, Number.NaN])
+      expect(() => sink.access(0, address, LOAD)).toThrow(`there is no user address ${address}`);
+    expect(sink.position(0)).toBe(0);
+    const fill = (): void => {
+      for (let records = 0; records < 100; records++) sink.compute(1, 1);
+    };
+    expect(fill).toThrow("the ring of task 1 is full");
+    expect(sink.position(1)).toBe(64);
+  });
+
   test("refuses calls that the kernel cannot take", () => {
     const { sink } = clockWith(fc.sample(anyPrices, { seed: 3, numRuns: 1 })[0]!);
     expect(() => sink.call(0, "noteSeven", [])).toThrow(/the kernel has no entry 'noteSeven'/);

@@ -14,6 +14,8 @@ export type Prices = Readonly<Record<PriceName, number>>;
 const latencies: ReadonlySet<string> = new Set<PriceName>([
   "syscallEntry",
   "faultEntry",
+  "irqEntry",
+  "contextSwitch",
   "ipiSend",
   "ipiPerTarget",
   "ipiDeliverSmt",
@@ -53,14 +55,12 @@ export function flight(prices: Prices, from: number, to: number): number {
   return prices.ipiSend + prices.ipiPerTarget + prices[`ipiDeliver${distance(from, to)}`];
 }
 
-/** The longest quantum with which no CPU can miss what another one does: the fastest way from one to another. */
+/** The longest quantum with which no CPU misses what another one does: the fastest interrupt, and the fastest way in. */
 export function lookahead(prices: Prices): number {
-  const deliver = DISTANCES.map((name) => prices[`ipiDeliver${name}`]);
-  return Math.min(
-    prices.syscallEntry,
-    prices.faultEntry,
-    prices.ipiSend + prices.ipiPerTarget + Math.min(...deliver),
-  );
+  const { syscallEntry, faultEntry, irqEntry, contextSwitch } = prices;
+  const deliver = Math.min(...DISTANCES.map((name) => prices[`ipiDeliver${name}`]));
+  const interrupt = prices.ipiSend + prices.ipiPerTarget + deliver;
+  return Math.min(interrupt, syscallEntry, faultEntry, irqEntry, contextSwitch);
 }
 
 /** First-level arrays of `l1` ways, a second level of `l2` ways, all with one set; walk caches that hold every table. */

@@ -17,8 +17,15 @@ export class Script {
     return this.sink.callRank();
   }
 
-  access(page: number, kind: AccessKind, times = 1): this {
-    for (let time = 0; time < times; time++) this.sink.access(this.task, page * pageBytes, kind);
+  access(page: number, kind: AccessKind): this {
+    this.sink.access(this.task, page * pageBytes, kind);
+    return this;
+  }
+
+  /** An access every few cycles, for about as long as this. */
+  keepUsing(page: number, kind: AccessKind, cycles: number): this {
+    const pause = 40;
+    for (let time = 0; time < cycles; time += pause) this.access(page, kind).compute(pause);
     return this;
   }
 
@@ -33,19 +40,25 @@ export class Script {
     return this;
   }
 
-  start(child: number): this {
+  /** Starts a task that has been forked, or one that is given its address space here. */
+  start(child: number, mm?: number): this {
+    if (mm !== undefined) this.sink.thread(child, mm);
     this.sink.start(this.task, child);
     return this;
   }
 }
 
 /**
- * Tasks 0, 1, ... that run in these address spaces; null is a task that another one forks and starts. `write` appends
+ * Tasks 0, 1, ... that run in these address spaces; null is a task that another one starts. `write` appends
  * all that they do, calls in the order in which they are numbered; every task exits behind it.
  */
-export function scripted(spaces: readonly (number | null)[], write: (tasks: readonly Script[]) => void): Workload {
+export function scripted(
+  name: string,
+  spaces: readonly (number | null)[],
+  write: (tasks: readonly Script[]) => void,
+): Workload {
   return {
-    name: "script",
+    name,
     tasks: spaces.length,
     mms: spaces.length,
     starters: spaces.flatMap((mm, task) => (mm === null ? [] : [{ task, mm }])),

@@ -209,18 +209,24 @@ class Dump {
     throw new RangeError(`no cell at ${address}`);
   }
 
+  /** Address of what a slot holds. */
+  #entry(cpu: number, slot: number): number {
+    return (
+      this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwEntries") + slot * this.#v("ENTRY_BYTES")
+    );
+  }
+
   /** Used slots of one structure with their places in their sets by last use. */
   #slots(cpu: number, structure: number): { slot: number; key: bigint; age: number }[] {
     const d = this.#v("STRUCTURES") + structure * 16;
     const [first, sets, ways] = [this.#u32(d), this.#u32(d + 4), this.#u32(d + 8)];
-    const keys = this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwKeys");
-    const stamps = this.#v("clkBase") + cpu * this.#v("clkStride") + this.#v("ckStamps");
+    const stamps = this.#v("clkBase") + cpu * this.#v("clkStride") + this.#v("CK_STAMPS");
     const used: { slot: number; key: bigint; age: number }[] = [];
     for (let set = 0; set < sets; set++) {
       const inSet: { slot: number; key: bigint; stamp: number }[] = [];
       for (let way = 0; way < ways; way++) {
         const slot = first + set * ways + way;
-        const key = this.#u64(keys + slot * 8);
+        const key = this.#u64(this.#entry(cpu, slot));
         if (key !== 0n) inSet.push({ slot, key, stamp: this.#u32(stamps + slot * 4) });
       }
       inSet.sort((a, b) => b.stamp - a.stamp).forEach(({ slot, key }, age) => used.push({ slot, key, age }));
@@ -229,27 +235,27 @@ class Dump {
   }
 
   #tlb(cpu: number, structure: number): TlbEntryState[] {
-    const c = this.#v("hwBase") + cpu * this.#v("hwStride");
     const entries = this.#slots(cpu, structure).map(({ slot, key, age }): TlbEntryState => {
       const size = Number((key >> 1n) & 3n);
-      const payload = this.#u64(c + this.#v("hwPayloads") + slot * 8);
-      const ghost = this.#u64(c + this.#v("hwGhosts") + slot * 8);
-      const mark = this.#w.u8[c + this.#v("hwMarks") + slot]!;
+      const at = this.#entry(cpu, slot);
+      const payload = this.#u64(at + this.#v("ENTRY_PAYLOAD"));
+      const ghost = this.#u64(at + this.#v("ENTRY_GHOST"));
+      const mark = this.#w.u8[this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks") + slot]!;
       return {
         vpn: Number((key >> 15n) & 0xfffffffffn) * 2 ** (size * this.#w.size.radixBits),
         size,
         pcid: Number((key >> 3n) & 4095n),
         global: ((key >> 62n) & 1n) !== 0n,
-        pfn: Number(payload & 0xffffffffn),
-        write: ((payload >> 32n) & 1n) !== 0n,
-        dirty: ((payload >> 33n) & 1n) !== 0n,
-        exec: ((payload >> 34n) & 1n) !== 0n,
+        pfn: Number((payload >> 12n) & 0xffffffffn),
+        write: ((payload >> 1n) & 1n) !== 0n,
+        dirty: ((payload >> 6n) & 1n) !== 0n,
+        exec: payload >> 63n !== 0n,
         age,
         root: Number(ghost >> 32n),
         generation: Number(ghost & 0xffffffffn),
         free:
           (mark & MARK_FREED) !== 0 ||
-          this.#generation(Number(payload & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
+          this.#generation(Number((payload >> 12n) & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
       };
@@ -258,11 +264,10 @@ class Dump {
   }
 
   #pwc(cpu: number, structure: number): PwcEntryState[] {
-    const c = this.#v("hwBase") + cpu * this.#v("hwStride");
     const entries = this.#slots(cpu, structure).map(({ slot, key, age }) => ({
       key: Number((key >> 15n) & 0xfffffffffn),
       pcid: Number((key >> 3n) & 4095n),
-      table: Number(this.#u64(c + this.#v("hwPayloads") + slot * 8)),
+      table: Number((this.#u64(this.#entry(cpu, slot) + this.#v("ENTRY_PAYLOAD")) >> 12n) & 0xffffffffn),
       age,
     }));
     return entries.sort((a, b) => a.key - b.key || a.pcid - b.pcid);

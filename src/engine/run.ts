@@ -3,7 +3,7 @@ import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
 import type { Slots } from "../kernel/options.js";
 import { kernelProgram } from "../kernel/program.js";
-import { type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
+import { type MachineNumbers, type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
 import { resolveSlots } from "../policy/policies.js";
 import type { Workload } from "../workload/feed.js";
 import { collect, namedCounters } from "./collect.js";
@@ -69,7 +69,7 @@ export async function runProgram(
   started = performance.now(),
 ): Promise<RunResult> {
   const machine = machineNumbers(request.machine);
-  const size = worldSize(request, machine.quantumCycles);
+  const size = worldSize(request, quantumOf(machine));
   const world = createWorld(request.build ?? "release", program, size, structuresOf(machine), {
     prices: machine.prices,
     works: workPrices(machine, program.works),
@@ -113,6 +113,16 @@ export async function runProgram(
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     },
   };
+}
+
+/**
+ * Cycles of a quantum. None is longer than an interrupt takes, and none longer than the way into the kernel: a CPU that
+ * comes back to user mode in one quantum may enter the kernel again in the next one at a time that is still in the first,
+ * and its steps must not come before those that others have made by then.
+ */
+export function quantumOf({ quantumCycles, prices }: MachineNumbers): number {
+  const { syscallEntry, faultEntry, irqEntry, contextSwitch } = prices;
+  return Math.min(quantumCycles, syscallEntry, faultEntry, irqEntry, contextSwitch);
 }
 
 function worldSize(request: RunRequest, quantum: number): WorldSize {

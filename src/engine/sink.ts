@@ -5,7 +5,15 @@ import type { World } from "./world.js";
 /** Records that a ring keeps free, so that an `end` always fits. */
 const RESERVED = 2;
 
-/** A sink over a world's rings. Throws RangeError when a feed names a task, an entry or an address that cannot be. */
+/** User addresses are below this. */
+const ADDRESS_END = 2 ** 47;
+
+/**
+ * A sink over a world's rings.
+ *
+ * Throws: RangeError when a feed names a task, an address space, an entry or an address that cannot be, or gives more
+ * than there is room for.
+ */
 export class RingSink implements FeedSink {
   readonly #world: World;
   readonly #ringWords: number;
@@ -16,6 +24,8 @@ export class RingSink implements FeedSink {
   readonly #entries: ReadonlyMap<string, number>;
   /** Records appended, by task; the engine reads its copy in TT_APPENDED. */
   readonly #appended: Float64Array;
+  /** What each task may append before it has to be looked at how much it has consumed. */
+  readonly #limit: Float64Array;
   readonly #ended: Uint8Array;
   #calls = 0;
 
@@ -28,6 +38,7 @@ export class RingSink implements FeedSink {
     this.#taskBytes = world.value("TT_BYTES");
     this.#entries = new Map(world.program.entries.map((entry, index) => [entry.name, index]));
     this.#appended = new Float64Array(world.size.tasks);
+    this.#limit = new Float64Array(world.size.tasks);
     this.#ended = new Uint8Array(world.size.tasks);
   }
 
@@ -49,6 +60,7 @@ export class RingSink implements FeedSink {
   }
 
   access(task: number, address: number, kind: AccessKind): void {
+    if (!(address >= 0 && address < ADDRESS_END)) throw new RangeError(`there is no user address ${address}`);
     this.#push(task, ((address & 0xfffffff0) | kind) >>> 0, (address / 2 ** 32) >>> 0);
   }
 
@@ -72,15 +84,19 @@ export class RingSink implements FeedSink {
   }
 
   waitTask(task: number, other: number, records: number): void {
+    this.#mustExist(other);
     this.#control(task, 7, other);
     this.#push(task, records >>> 0, (records / 2 ** 32) >>> 0);
   }
 
   start(task: number, child: number): void {
+    this.#mustExist(child);
     this.#control(task, 8, child);
   }
 
   thread(child: number, mm: number): void {
+    this.#mustExist(child);
+    if (!(mm >= 0 && mm < this.#world.size.mms)) throw new RangeError(`there is no address space ${mm}`);
     const { u64 } = this.#world;
     u64[this.#world.fieldAddress("task", "mm", child) / 8] = BigInt(mm);
     const users = this.#world.fieldAddress("mm", "mm_users", mm) / 8;
@@ -104,7 +120,9 @@ export class RingSink implements FeedSink {
   }
 
   #push(task: number, low: number, high: number): void {
-    const position = this.#appended[task]!;
+    const position = this.#appended[task];
+    if (position === undefined) throw new RangeError(`there is no task ${task}`);
+    if (position >= this.#limit[task]!) this.#raiseLimit(task, position);
     const at = (this.#feedBase + task * this.#ringWords * 8) / 4 + (position & (this.#ringWords - 1)) * 2;
     this.#low[at] = low;
     this.#low[at + 1] = high;
@@ -112,6 +130,15 @@ export class RingSink implements FeedSink {
     const appended = (this.#taskTime + task * this.#taskBytes + 8) / 4;
     this.#low[appended] = (position + 1) >>> 0;
     this.#low[appended + 1] = ((position + 1) / 2 ** 32) >>> 0;
+  }
+
+  #raiseLimit(task: number, position: number): void {
+    this.#limit[task] = this.#consumed(task) + this.#ringWords;
+    if (position >= this.#limit[task]!) throw new RangeError(`the ring of task ${task} is full`);
+  }
+
+  #mustExist(task: number): void {
+    if (this.#appended[task] === undefined) throw new RangeError(`there is no task ${task}`);
   }
 
   #consumed(task: number): number {

@@ -12,15 +12,12 @@ const limits: Readonly<Record<string, string>> = {
 
 const bugs: Readonly<Record<string, string>> = {
   BAD_OP: "a program holds an unknown micro-op",
-  BAD_RECORD: "a program names a record that does not exist",
   QUEUE_FULL: "a call queue overflowed",
   DOUBLE_FREE: "a program freed a frame or a page table that was free",
-  BAD_UNLOCK: "a program released a lock that it did not hold",
   BAD_FEED: "a feed holds an unknown record",
   TIME_BACKWARDS: "a clock went backwards",
   BAD_TABLE: "a program named a page table that does not exist",
   RUNAWAY: "a program loops without a step, or a fault repeats for ever",
-  SLEEP_WITH_LOCK: "a program sleeps while it holds a spinlock",
 };
 
 /** Turns a WebAssembly trap into an error that says what happened; passes other errors through. */

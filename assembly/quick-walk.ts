@@ -1,0 +1,155 @@
+/*
+ * The walk of the hot loop (quick.ts): walk() and fill() of a 4K page whose page-table entries are all plain. It first looks where the walk
+ * would lead, and what it would fill; only when nothing is odd, it does what hardware does, in hardware's order.
+ */
+import { firstOf, frameOf, PAY_EXEC, PAY_MASK, PAY_SHIFT, structureAt, tagOf, victimOf, wayOf } from "./assoc";
+import { PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
+import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
+import { AT_FRAMES, AT_TABLES } from "./fixed";
+import {
+  CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
+  pageBytesShift, radixBits, radixMask, REGION_MASK,
+} from "./layout";
+import { walkCost } from "./lines";
+import { exists, tableOf } from "./walk";
+
+// Offsets of what both files work on, within a clk block; the others are in quick.ts.
+/** Time left. */
+export const LEFT: usize = CK_RUN + 8;
+/** High half of the ghosts of fills. */
+export const RUN_ROOT: usize = CK_RUN + 40;
+/** Second-level hits, walks, reads of walks, packed: 21 + 21 + 22 bits. And the cycles of walks. */
+export const RUN_COUNTS: usize = CK_RUN + 48;
+export const RUN_WALKED: usize = CK_RUN + 56;
+export const ONE_SECOND: u64 = 1;
+export const ONE_WALK: u64 = 1 << 21;
+export const ONE_READ: u64 = 1 << 42;
+
+/** Not one of the common ways; nothing was changed. */
+export const ODD: u32 = 0xffffffff;
+const NONE: u32 = 0xfffffffe;
+
+/** First slot of the page's set; `ways` is not 0 only where sets are known to be a power of two. */
+// @ts-ignore: decorator
+@inline
+export function firstIn(d: usize, page: u64, ways: u32): u32 {
+  return ways == 0 ? firstOf(d, page) : load<u32>(d) + (<u32>page & load<u32>(d, 12)) * ways;
+}
+
+// @ts-ignore: decorator
+@inline
+export function put(k: usize, entries: usize, tags: usize, slot: u32, way: u32, tick: u32, key: u64, tag: u32, payload: u64, ghost: u64): void {
+  const at = entries + <usize>slot * ENTRY_BYTES;
+  store<u64>(at, key);
+  store<u64>(at, payload, ENTRY_PAYLOAD);
+  store<u64>(at, ghost, ENTRY_GHOST);
+  store<u16>(tags + (<usize>slot << 1), <u16>tag);
+  store<u32>(k + (<usize>slot << 2), tick | way, CK_STAMPS);
+}
+
+// @ts-ignore: decorator
+@inline
+function entryOf(table: u32, page: u64): usize {
+  return <usize>load<u32>(AT_TABLES) + (<usize>table << pageBytesShift) + (<usize>(page & radixMask) << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function keyIn(key4k: u64, page: u64): u64 {
+  return (page << 15) | (key4k & 0x7ff8) | 7;
+}
+
+/** Slot of the paging-structure entry for `page`; NONE, or ODD when that cannot be told from the tags alone. */
+// @ts-ignore: decorator
+@inline
+function upperSlot(entries: usize, tags: usize, structure: u32, page: u64, key4k: u64, known: u32): u32 {
+  const d = structureAt(structure);
+  const ways = known != 0 ? known : load<u32>(d, 8);
+  if (ways > 16) return ODD;
+  const key = keyIn(key4k, page);
+  const first = firstIn(d, page, known);
+  const way = wayOf(tags + (<usize>first << 1), ways, tagOf(key));
+  if (way >= ways) return NONE;
+  return load<u64>(entries + <usize>(first + way) * ENTRY_BYTES) == key ? first + way : ODD;
+}
+
+// @ts-ignore: decorator
+@inline
+function tableIn(entries: usize, slot: u32): u32 {
+  return frameOf(load<u64>(entries + <usize>slot * ENTRY_BYTES, ENTRY_PAYLOAD));
+}
+
+/** The table that the upper entry at `at` names; 0 when there is anything odd about it. */
+// @ts-ignore: decorator
+@inline
+function next(at: usize): u32 {
+  const pte = load<u64>(at);
+  const table = tableOf(pte);
+  return (pte & (PTE_P | PTE_PS)) == PTE_P && exists(table) ? table : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function use(k: usize, slot: u32, tick: u32): void {
+  const at = k + (<usize>slot << 2);
+  store<u32>(at, tick | <u32>load<u8>(at, CK_STAMPS), CK_STAMPS);
+}
+
+/** Walks and fills the second level's set at `first2`. Returns the way there, or ODD. */
+// @ts-ignore: decorator
+@inline
+export function quickWalk(
+  cpu: u32, k: usize, entries: usize, tags: usize, vpn: u64, key: u64, tag: u32, need: u64, tick: u32, first2: u32, ways2: u32, w3: u32, w4: u32,
+): u32 {
+  const page = vpn >> <u64>radixBits;
+  // As with pages: a hint first, proved by its key. A search takes long, and nothing else goes on meanwhile.
+  const hint = k + (<usize>(page & REGION_MASK) << 2);
+  let known = load<u32>(hint, CK_REGIONS);
+  if (load<u64>(entries + <usize>known * ENTRY_BYTES) != keyIn(key, page)) known = upperSlot(entries, tags, PWC_PDE, page, key, w3);
+  if (known == ODD) return ODD;
+  let table: u32;
+  let upper: u32 = 0;
+  if (known != NONE) {
+    table = tableIn(entries, known);
+  } else {
+    upper = upperSlot(entries, tags, PWC_PDPTE, page >> <u64>radixBits, key, w4);
+    if (upper >= NONE) return ODD;
+    table = next(entryOf(tableIn(entries, upper), page));
+    if (table == 0) return ODD;
+  }
+  const at = entryOf(table, vpn);
+  const pte = load<u64>(at);
+  if ((pte & (PTE_P | PTE_U | PTE_A | PTE_G)) != (PTE_P | PTE_U | PTE_A)) return ODD;
+  const payload = (pte & PAY_MASK) ^ PAY_EXEC;
+  const word = load<u32>(<usize>load<u32>(AT_FRAMES) + (<usize>frameOf(payload) << 2));
+  if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_COPIED)) != FW_LIVE) return ODD;
+  let cycles: u32 = 0;
+  let counts = ONE_WALK + ONE_READ;
+  if (known != NONE) {
+    use(k, known, tick);
+  } else {
+    cycles = walkCost(cpu, k, entryOf(tableIn(entries, upper), page));
+    counts += ONE_READ;
+    use(k, upper, tick);
+    known = fillUpper(k, entries, tags, PWC_PDE, page, key, tick, table, w3);
+  }
+  store<u32>(hint, known, CK_REGIONS);
+  cycles += walkCost(cpu, k, at);
+  const way = victimOf(k + CK_STAMPS + (<usize>first2 << 2), ways2);
+  put(k, entries, tags, first2 + way, way, tick, key, tag, payload, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT));
+  store<i64>(k, load<i64>(k, LEFT) - <i64>cycles, LEFT);
+  store<u64>(k, load<u64>(k, RUN_COUNTS) + counts, RUN_COUNTS);
+  store<u64>(k, load<u64>(k, RUN_WALKED) + <u64>cycles, RUN_WALKED);
+  return way;
+}
+
+// @ts-ignore: decorator
+@inline
+function fillUpper(k: usize, entries: usize, tags: usize, structure: u32, page: u64, key4k: u64, tick: u32, table: u32, known: u32): u32 {
+  const d = structureAt(structure);
+  const first = firstIn(d, page, known);
+  const way = victimOf(k + CK_STAMPS + (<usize>first << 2), known != 0 ? known : load<u32>(d, 8));
+  const key = keyIn(key4k, page);
+  put(k, entries, tags, first + way, way, tick, key, tagOf(key), <u64>table << PAY_SHIFT, 0);
+  return first + way;
+}
