@@ -4,28 +4,23 @@
  * between, the adversary does not look at it.
  */
 import { buffered, commit, drainAll, drainCell, loadCell, MODEL_WEAK, storeCell, writeBarrier } from "./cells";
-import { CFG_MODEL, CFG_REGISTERS, config, CFG_OPS } from "./config";
+import { CFG_MODEL, config } from "./config";
+import { NO_PC, runFree } from "./free";
 import { canDeliver, pop, push, raise, raiseOne } from "./ipi";
 import * as isa from "./isa";
-import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
+import { NONE, OP_BYTES } from "./isa";
 import {
-  CK_CLOCK, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
-  HW_STATUS1, HW_TASK, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS, stateBase, tablePages,
+  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
+  stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
-import { promise } from "./oracle";
 import { price, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE } from "./prices";
-import { count, enterWindow, FREE_OPS, sample, SAMPLE_SHOOTDOWN, tally } from "./stats";
 import { machineStep } from "./step-machine";
-import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
 
 /** The step is disabled: what it waits for is in blockedOn. */
 export const BLOCKED: i32 = -1;
 /** The context has no step left. */
 export const ENDED: i32 = -2;
-/** Free ops in a row after which a program is taken for an endless loop. */
-const FREE_MAX: u32 = 1000000;
-
 export let blockedOn: usize = 0;
 export let blockedOnLock: bool = false;
 
@@ -227,98 +222,6 @@ function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
     default:
       return machineStep(cpu, op, r, w, imm, pc);
   }
-}
-
-function arithmetic(op: u32, x: u64, y: u64): u64 {
-  switch (op) {
-    case isa.OP_MOV: return x;
-    case isa.OP_ADD: return x + y;
-    case isa.OP_SUB: return x - y;
-    case isa.OP_AND: return x & y;
-    case isa.OP_OR: return x | y;
-    case isa.OP_XOR: return x ^ y;
-    case isa.OP_SHL: return x << (y & 63);
-    case isa.OP_SHR: return x >> (y & 63);
-    case isa.OP_EQ: return x == y ? 1 : 0;
-    case isa.OP_NE: return x != y ? 1 : 0;
-    case isa.OP_LTU: return x < y ? 1 : 0;
-    default: return x <= y ? 1 : 0;
-  }
-}
-
-function shootdownMark(cpu: u32, ends: bool): void {
-  const k = clk(cpu);
-  if (!ends) {
-    store<u64>(k, load<u64>(k, CK_CLOCK), CK_SHOOTDOWN_SINCE);
-    store<u32>(k, 1, CK_IN_SHOOTDOWN);
-  } else if (load<u32>(k, CK_IN_SHOOTDOWN) != 0) {
-    store<u32>(k, 0, CK_IN_SHOOTDOWN);
-    // The end is marked behind the last wait; a shootdown that sent nothing is none.
-    sample(SAMPLE_SHOOTDOWN, cpu, load<u64>(k, CK_CLOCK) - load<u64>(k, CK_SHOOTDOWN_SINCE));
-  }
-}
-
-/** Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC. */
-function runFree(cpu: u32, r: usize, pc: u32): u32 {
-  for (let n: u32 = 0; n < FREE_MAX; n++) {
-    const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
-    const w = load<u64>(ip);
-    const op = <u32>w & 255;
-    if (op < OP_FREE_FIRST) {
-      tally(cpu, FREE_OPS, n);
-      return pc;
-    }
-    const imm = load<u64>(ip, 8);
-    const dst = <u32>(w >> 8) & 255;
-    const a = <u32>(w >> 16) & 255;
-    pc++;
-    if (op == isa.OP_LI) {
-      store<u64>(r + (<usize>dst << 3), imm);
-    } else if (op <= isa.OP_LEU) {
-      const b = <u32>(w >> 24) & 255;
-      store<u64>(r + (<usize>dst << 3), arithmetic(op, reg(r, a), b == NONE ? imm : reg(r, b)));
-    } else if (op == isa.OP_JMP) {
-      pc = <u32>imm;
-    } else if (op == isa.OP_BZ) {
-      if (reg(r, a) == 0) pc = <u32>imm;
-    } else if (op == isa.OP_BNZ) {
-      if (reg(r, a) != 0) pc = <u32>imm;
-    } else if (op == isa.OP_CPU) {
-      store<u64>(r + (<usize>dst << 3), cpu);
-    } else if (op == isa.OP_TASK) {
-      store<u64>(r + (<usize>dst << 3), <u64>(<u32>(load<u32>(hw(cpu), HW_TASK) - 1)));
-    } else if (op == isa.OP_PROMISE) {
-      promise(<u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
-    } else if (op == isa.OP_WINDOW) {
-      enterWindow(cpu, <u32>imm);
-    } else if (op == isa.OP_COUNT) {
-      count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
-    } else if (op == isa.OP_MARK) {
-      shootdownMark(cpu, imm == 1);
-    } else if (op == isa.OP_END) {
-      tally(cpu, FREE_OPS, n + 1);
-      end(cpu, a == NONE ? 0 : reg(r, a));
-      return NO_PC;
-    } else {
-      panic(TRAP_BAD_OP, (<u64>pc << 32) | op);
-    }
-  }
-  panic(TRAP_RUNAWAY, pc);
-  return NO_PC;
-}
-
-const NO_PC: u32 = 0xffffffff;
-
-/** The current context ends: its registers are cleared, so that finished programs leave equal states. */
-function end(cpu: u32, status: u64): void {
-  const c = hw(cpu);
-  const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
-  drainAll(cpu);
-  memory.fill(c + (inIrq ? hwRegs1 : HW_REGS), 0, <usize>(config(CFG_REGISTERS) + 1) << 3);
-  store<u64>(c + (inIrq ? HW_STATUS1 : HW_STATUS0), status);
-  store<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0), 0);
-  store<u32>(c + (inIrq ? HW_PC1 : HW_PC0), 0);
-  if (inIrq) store<u32>(c, 0, HW_IN_IRQ);
 }
 
 /** Rests the live context of a CPU before its first step. */
