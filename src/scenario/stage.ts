@@ -1,0 +1,93 @@
+/** The stage on which most scenarios play: Linux's programs on a small machine, with pages that are mapped and used already. */
+
+import type { Argument, Case, CaseMachine, Doing, Liberty, SetupStep, Thread } from "../dsl/case.js";
+import { type AnyRecord, assemble, type ProgramSource } from "../dsl/index.js";
+import type { Mutants, Tunables } from "../kernel/options.js";
+import { kernelEntries, kernelRecords } from "../kernel/program.js";
+import { resolveSlots } from "../policy/policies.js";
+
+export interface Stage {
+  /** `deferred` unless said. */
+  readonly policy?: string;
+  /** Slots that differ from the policy's. */
+  readonly set?: Readonly<Record<string, string>>;
+  readonly mutants?: Mutants;
+  readonly tunables?: Partial<Tunables>;
+  /** The kernel's programs that the threads and the setup call; those that every stage needs are added. */
+  readonly entries?: readonly string[];
+  /** Programs and records of the scenario itself. */
+  readonly extra?: readonly ProgramSource[];
+  readonly records?: readonly AnyRecord[];
+  readonly machine?: Partial<CaseMachine>;
+  readonly setup: readonly SetupStep[];
+  readonly threads: readonly Thread[];
+  readonly liberties?: readonly Liberty[];
+  readonly windows?: readonly string[];
+  readonly devices?: readonly number[];
+}
+
+const EVERY_STAGE = ["mmap", "page_fault", "context_switch", "call_function_interrupt"];
+
+const SMALL: CaseMachine = {
+  cpus: 2,
+  mms: 2,
+  tasks: 4,
+  tables: 12,
+  frames: 12,
+  radixBits: 1,
+  model: "tso",
+  storeBuffer: 4,
+  assist: "strict",
+  tlb: { sets: 4, ways: 1 },
+  walkCache: 0,
+};
+
+/** Assembles the programs and puts the case together. */
+export function stage(play: Stage): Case {
+  const machine = { ...SMALL, ...play.machine };
+  const wanted = new Set([...EVERY_STAGE, ...(play.entries ?? [])]);
+  const slots = resolveSlots(play.policy ?? "deferred", play.set ?? {});
+  const kernel = kernelEntries(slots, {
+    ...(play.mutants && { mutants: play.mutants }),
+    ...(play.tunables && { tunables: play.tunables }),
+  });
+  const program = assemble({
+    entries: [...kernel.filter(({ name }) => wanted.has(name)), ...(play.extra ?? [])],
+    records: [...kernelRecords, ...(play.records ?? [])],
+    cpus: machine.cpus,
+    radixBits: machine.radixBits,
+  });
+  return {
+    program,
+    machine,
+    setup: play.setup,
+    threads: play.threads,
+    liberties: play.liberties ?? [],
+    windows: play.windows ?? [],
+    ...(play.devices && { devices: play.devices }),
+  };
+}
+
+export function call(entry: string, ...args: Argument[]): Doing {
+  return { call: entry, args };
+}
+
+export function load(vpn: number): Doing {
+  return { access: 0, vpn };
+}
+
+export function store(vpn: number): Doing {
+  return { access: 1, vpn };
+}
+
+export function switchTo(task: number): Doing {
+  return { switchTo: task };
+}
+
+/** Tasks 0.. on CPUs 0.., all threads of address space `mm`. */
+export function threadsOf(mm: number, cpus: number): SetupStep[] {
+  return Array.from({ length: cpus }, (_, cpu): SetupStep[] => [
+    { do: "task", task: cpu, mm },
+    { do: "switch", cpu, task: cpu },
+  ]).flat();
+}
