@@ -41,7 +41,7 @@ export {
   pte_alloc,
   type TableInRange,
 } from "./pgtable.js";
-export { type KernelTarget, kernelEntries, kernelProgram, kernelRecords } from "./program.js";
+export { type KernelTarget, kernelEntries, kernelOptions, kernelProgram, kernelRecords } from "./program.js";
 export {
   mk_pte,
   type Pte,

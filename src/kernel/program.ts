@@ -46,17 +46,22 @@ export interface KernelTarget {
   readonly tunables?: Partial<Tunables>;
 }
 
-/** The entries, for those who add some of their own and assemble them together with kernelRecords. */
-export function kernelEntries(
-  slots: Slots,
-  target: Omit<KernelTarget, "cpus" | "radixBits">,
-): ProgramSource[] {
-  const opt: KernelOptions = {
+/** What routines of the kernel are assembled with, for programs that call them outside of the kernel's own entries. */
+export function kernelOptions(slots: Slots, target: Omit<KernelTarget, "cpus" | "radixBits">): KernelOptions {
+  return {
     slots,
     fix: target.mutants ?? {},
     tunables: { ...LINUX_TUNABLES, ...target.tunables },
     pcid: target.pcid ?? true,
   };
+}
+
+/** The entries, for those who add some of their own and assemble them together with kernelRecords. */
+export function kernelEntries(
+  slots: Slots,
+  target: Omit<KernelTarget, "cpus" | "radixBits">,
+): ProgramSource[] {
+  const opt = kernelOptions(slots, target);
   return [
     mmap,
     munmap,

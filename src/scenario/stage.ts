@@ -2,8 +2,8 @@
 
 import type { Argument, Case, CaseMachine, Doing, Liberty, SetupStep, Thread } from "../dsl/case.js";
 import { type AnyRecord, assemble, type ProgramSource } from "../dsl/index.js";
-import type { Mutants, Tunables } from "../kernel/options.js";
-import { kernelEntries, kernelRecords } from "../kernel/program.js";
+import type { KernelOptions, Mutants, Tunables } from "../kernel/options.js";
+import { kernelEntries, kernelOptions, kernelRecords } from "../kernel/program.js";
 import { resolveSlots } from "../policy/policies.js";
 
 export interface Stage {
@@ -15,8 +15,8 @@ export interface Stage {
   readonly tunables?: Partial<Tunables>;
   /** The kernel's programs that the threads and the setup call; those that every stage needs are added. */
   readonly entries?: readonly string[];
-  /** Programs and records of the scenario itself. */
-  readonly extra?: readonly ProgramSource[];
+  /** Programs and records of the scenario itself. The kernel's routines want `opt`. */
+  readonly extra?: (opt: KernelOptions) => readonly ProgramSource[];
   readonly records?: readonly AnyRecord[];
   readonly machine?: Partial<CaseMachine>;
   readonly setup: readonly SetupStep[];
@@ -47,12 +47,15 @@ export function stage(play: Stage): Case {
   const machine = { ...SMALL, ...play.machine };
   const wanted = new Set([...EVERY_STAGE, ...(play.entries ?? [])]);
   const slots = resolveSlots(play.policy ?? "deferred", play.set ?? {});
-  const kernel = kernelEntries(slots, {
+  const target = {
     ...(play.mutants && { mutants: play.mutants }),
     ...(play.tunables && { tunables: play.tunables }),
-  });
+  };
   const program = assemble({
-    entries: [...kernel.filter(({ name }) => wanted.has(name)), ...(play.extra ?? [])],
+    entries: [
+      ...kernelEntries(slots, target).filter(({ name }) => wanted.has(name)),
+      ...(play.extra?.(kernelOptions(slots, target)) ?? []),
+    ],
     records: [...kernelRecords, ...(play.records ?? [])],
     cpus: machine.cpus,
     radixBits: machine.radixBits,
