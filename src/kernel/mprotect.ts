@@ -16,7 +16,9 @@ import type { KernelOptions } from "./options.js";
 import { isExclusive, page } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
 import {
+  cleanWriteProtected,
   lostPresentOrDirty,
+  onlyRaised,
   type Pte,
   pte_flags_need_flush,
   pte_mkwrite,
@@ -36,10 +38,19 @@ const PROT_EXEC = 4;
  *
  * Source: linux arch/x86/include/asm/tlbflush.h, pte_needs_flush().
  */
-function pte_needs_flush(opt: KernelOptions, before: Pte, after: Pte): Expr<Bool> {
+export function pte_needs_flush(opt: KernelOptions, before: Pte, after: Pte): Expr<Bool> {
   if (opt.fix["D-wrprotect-no-flush"]) return lostPresentOrDirty(before, after);
-  if (opt.slots["need-flush"] === "always") return before.present;
-  return pte_flags_need_flush(before, after);
+  const upstream = pte_flags_need_flush(before, after);
+  switch (opt.slots["need-flush"]) {
+    case "always":
+      return before.present;
+    case "skip-clean":
+      return upstream.and(cleanWriteProtected(before, after).not());
+    case "relaxed-raise":
+      return upstream.and(onlyRaised(before, after).not());
+    default:
+      return upstream;
+  }
 }
 
 /** mprotect(2). Source: linux mm/mprotect.c, do_mprotect_pkey(). */

@@ -9,7 +9,7 @@ export interface Slots {
   /** The same for mprotect and MADV_FREE. */
   readonly protect: "gather" | "eager";
   /** Which changes of a present entry need a flush at all. */
-  readonly "need-flush": "x86-upstream" | "always";
+  readonly "need-flush": "x86-upstream" | "always" | "skip-clean" | "relaxed-raise";
 }
 
 /**

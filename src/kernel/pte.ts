@@ -29,6 +29,7 @@ export type Pte = Expr<pte_t>;
 /** The bits whose change, in either direction, can leave a TLB entry that allows or forbids the wrong thing. */
 const PROTECTION_BITS =
   (1n << 1n) | (1n << 2n) | (1n << 3n) | (1n << 4n) | (1n << 7n) | (1n << 8n) | (1n << 63n);
+const ALL_BITS = (1n << 64n) - 1n;
 const ACCESSED_DIRTY = (1n << 5n) | (1n << 6n);
 const PRESENT_DIRTY = (1n << 0n) | (1n << 6n);
 
@@ -93,6 +94,32 @@ export function pte_flags_need_flush(before: Pte, after: Pte): Expr<Bool> {
   const changed = before.raw.xor(after.raw);
   const cleared = changed.and(before.raw);
   return before.present.and(changed.and(PROTECTION_BITS).or(cleared.and(PRESENT_DIRTY)).ne(0));
+}
+
+/**
+ * Nothing but the write right is lost, and no write has gone through the entry: a TLB that still grants it has D clear, so that its next
+ * write looks at the page table again.
+ *
+ * Source: Nadav Amit, "mm: relaxed TLB flushes and other optimi." (2022-07-18), patch 12.
+ */
+export function cleanWriteProtected(before: Pte, after: Pte): Expr<Bool> {
+  const lost = before.raw.xor(after.raw).and(PROTECTION_BITS | PRESENT_DIRTY);
+  return lost
+    .eq(1n << 1n)
+    .and(before.write)
+    .and(before.dirty.not());
+}
+
+/**
+ * No right is lost: a TLB that forbids too much faults once, and the hardware drops what faulted.
+ *
+ * Source: the same series, the patch on permission promotions.
+ */
+export function onlyRaised(before: Pte, after: Pte): Expr<Bool> {
+  const changed = before.raw.xor(after.raw);
+  const lost = changed.and(before.raw).and(PRESENT_DIRTY);
+  const raised = after.write.select(1n << 1n, 0).or(after.nx.select(0, 1n << 63n));
+  return changed.and(PROTECTION_BITS).and(raised.xor(ALL_BITS)).or(lost).eq(0);
 }
 
 /** The mutant D-wrprotect-no-flush: only a lost PRESENT or D bit counts. */
