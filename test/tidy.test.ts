@@ -127,9 +127,12 @@ describe("names and numbers", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("there are no barrels but the two public doors", () => {
+  it("there are no barrels but the public doors", () => {
     const barrels = filesUnder("src").filter((file) => file.endsWith("/index.ts"));
-    expect(barrels.sort()).toEqual(["src/dsl/index.ts", "src/kernel/index.ts"]);
+    const doors = ["dsl", "kernel", "policy", "scenario"];
+    expect(barrels.sort()).toEqual(doors.map((door) => `src/${door}/index.ts`));
+    const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
+    expect(Object.keys(exports)).toEqual([...doors.map((door) => `./${door}`), "./package.json"]);
   });
 
   it("no file is called utils or helpers, and nothing is exported by default", () => {

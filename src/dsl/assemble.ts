@@ -5,7 +5,7 @@ import { AssembleError, fail } from "./errors.js";
 import { Layout } from "./layout.js";
 import { constant } from "./nodes.js";
 import type { Entry, Program } from "./program.js";
-import type { ProgramSource } from "./routine.js";
+import type { ProgramSource, Replacement } from "./routine.js";
 import { type Expr, type U64, u64 } from "./shapes.js";
 import type { AnyRecord } from "./state.js";
 import { type Assembly, NameTable, Writer } from "./writer.js";
@@ -17,6 +17,8 @@ export interface AssembleInput {
   readonly cpus: number;
   /** Bits of a vpn per page-table level: 9 on real machines, fewer in tests. */
   readonly radixBits: number;
+  /** Routines that stand in for others, at most one for each. */
+  readonly replace?: readonly Replacement[];
 }
 
 /** Throws: AssembleError with the author's line when a program breaks a rule of the language. */
@@ -30,6 +32,7 @@ export function assemble(input: AssembleInput): Program {
     windows: new NameTable(),
     counters: new NameTable(),
     works: new NameTable(),
+    replacements: replacements(input.replace ?? []),
   };
   let registers = 0;
   const entries: Entry[] = [];
@@ -51,6 +54,16 @@ export function assemble(input: AssembleInput): Program {
     layout: assembly.layout.finish(),
     registers,
   };
+}
+
+function replacements(list: readonly Replacement[]): ReadonlyMap<object, Replacement> {
+  const found = new Map<object, Replacement>();
+  for (const one of list) {
+    if (found.has(one.of))
+      fail(`"${one.name}" is the second routine in one place`, "let one replacement do what both do");
+    found.set(one.of, one);
+  }
+  return found;
 }
 
 function assembleEntry(assembly: Assembly, writer: Writer, source: ProgramSource): Entry {

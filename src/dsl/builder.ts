@@ -8,6 +8,7 @@
 import { RIGHTS, type Rights } from "./isa.js";
 import { exprText } from "./listing.js";
 import { Locks } from "./locks.js";
+import type { Replacement } from "./routine.js";
 import { type Expr, type Operand, type U64, u64 } from "./shapes.js";
 import { refuseEnded } from "./tokens.js";
 import { nodeOf } from "./values.js";
@@ -76,6 +77,11 @@ export class Builder extends Locks {
   /** Ghost: this CPU has seen the last acknowledgement. */
   shootdownEnds(): void {
     this.out.ghost("MARK", "shootdown ends", { imm: 1n }, "mark(shootdown ends);");
+  }
+
+  /** What stands in for a routine, by its body; routine() asks. */
+  replacementOf(body: object): Replacement | undefined {
+    return this.out.assembly.replacements.get(body);
   }
 
   /** Run a routine's body as a part of this program; routine() calls it. */

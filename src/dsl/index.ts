@@ -21,7 +21,7 @@ export type {
 } from "./program.js";
 export { RECORD_KINDS } from "./program.js";
 export { type Pte, pte } from "./pte.js";
-export { type ProgramSource, program, routine } from "./routine.js";
+export { instead, type ProgramSource, program, type Replacement, type Routine, routine } from "./routine.js";
 export {
   type Bit,
   type Bits,

@@ -8,6 +8,7 @@ import type { Node } from "./nodes.js";
 import { InlinePath } from "./path.js";
 import type { MicroOp, Site } from "./program.js";
 import { holdsNoRegisters, RegisterFile, type Slot } from "./registers.js";
+import type { Replacement } from "./routine.js";
 import type { Address } from "./state.js";
 import type { SourceLine } from "./where.js";
 
@@ -30,6 +31,8 @@ export interface Assembly {
   readonly windows: NameTable;
   readonly counters: NameTable;
   readonly works: NameTable;
+  /** By the body of the routine that each stands in for. */
+  readonly replacements: ReadonlyMap<object, Replacement>;
 }
 
 /** Operands of a step as trees; the writer puts them into registers. */

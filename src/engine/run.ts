@@ -1,10 +1,10 @@
 /** The clock: one workload under one policy on one machine, priced. */
 import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
-import type { Slots } from "../kernel/options.js";
 import { kernelProgram } from "../kernel/program.js";
 import { type MachineNumbers, type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
-import { resolveSlots } from "../policy/policies.js";
+import { policyNamed, resolveSlots } from "../policy/policies.js";
+import type { Policy } from "../policy/policy.js";
 import type { Workload } from "../workload/feed.js";
 import { collect, namedCounters } from "./collect.js";
 import { drive, type Watch } from "./feeder.js";
@@ -17,7 +17,8 @@ import { createWorld, structuresOf, type World, type WorldSize } from "./world.j
 
 export interface RunRequest extends Watch {
   readonly machine: MachinePreset;
-  readonly policy: string;
+  /** A name, or a policy of one's own. */
+  readonly policy: string | Policy;
   /** Variants by slot that replace the policy's own. */
   readonly set?: Readonly<Record<string, string>>;
   readonly cpus: number;
@@ -47,17 +48,19 @@ const START_JITTER_CYCLES = 4096;
  */
 export async function runSimulation(request: RunRequest): Promise<RunResult> {
   const started = performance.now();
-  const slots = resolveSlots(request.policy, request.set ?? {});
-  const { pcid } = request.machine;
-  return runProgram(kernelFor(slots, request.cpus, pcid), request, started);
+  return runProgram(kernelFor(request), request, started);
 }
 
 /** Assembling takes as long as a small run, and the seeds of a comparison share their programs. */
 const assembled = new Map<string, Program>();
 
-function kernelFor(slots: Slots, cpus: number, pcid: boolean): Program {
+function kernelFor({ policy, set = {}, cpus, machine: { pcid } }: RunRequest): Program {
+  const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
+  const slots = resolveSlots(policy, set);
+  const target = { cpus, radixBits: RADIX_BITS, pcid };
+  if (scheme !== undefined) return kernelProgram(slots, { ...target, scheme });
   const key = JSON.stringify([slots, cpus, pcid]);
-  const program = assembled.get(key) ?? kernelProgram(slots, { cpus, radixBits: RADIX_BITS, pcid });
+  const program = assembled.get(key) ?? kernelProgram(slots, target);
   assembled.set(key, program);
   return program;
 }
@@ -100,7 +103,7 @@ export async function runProgram(
   return {
     schema: "shootdown/run@1",
     machine: request.machine.name,
-    policy: request.policy,
+    policy: typeof request.policy === "string" ? request.policy : request.policy.name,
     workload: request.workloadName,
     cpus: request.cpus,
     seed: request.seed,

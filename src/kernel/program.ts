@@ -14,6 +14,7 @@ import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tuna
 import { page } from "./page.js";
 import { ptdesc } from "./pgtable.js";
 import { context_switch, runqueue } from "./sched.js";
+import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
 import { task_struct } from "./task.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
@@ -44,6 +45,7 @@ export interface KernelTarget {
   readonly pcid?: boolean;
   readonly mutants?: Mutants;
   readonly tunables?: Partial<Tunables>;
+  readonly scheme?: Scheme;
 }
 
 /** What routines of the kernel are assembled with, for programs that call them outside of the kernel's own entries. */
@@ -51,7 +53,7 @@ export function kernelOptions(slots: Slots, target: Omit<KernelTarget, "cpus" | 
   return {
     slots,
     fix: target.mutants ?? {},
-    tunables: { ...LINUX_TUNABLES, ...target.tunables },
+    tunables: { ...LINUX_TUNABLES, ...target.scheme?.tunables, ...target.tunables },
     pcid: target.pcid ?? true,
   };
 }
@@ -62,7 +64,7 @@ export function kernelEntries(
   target: Omit<KernelTarget, "cpus" | "radixBits">,
 ): ProgramSource[] {
   const opt = kernelOptions(slots, target);
-  return [
+  const entries = [
     mmap,
     munmap,
     mprotect,
@@ -76,10 +78,17 @@ export function kernelEntries(
     context_switch,
     call_function_interrupt,
   ].map((entry) => entry(opt));
+  return withPrograms(entries, target.scheme, opt);
 }
 
 /** The same variants and target always give the same bytes. */
 export function kernelProgram(slots: Slots, target: KernelTarget): Program {
-  const { cpus, radixBits } = target;
-  return assemble({ entries: kernelEntries(slots, target), records: kernelRecords, cpus, radixBits });
+  const { cpus, radixBits, scheme } = target;
+  return assemble({
+    entries: kernelEntries(slots, target),
+    records: [...kernelRecords, ...(scheme?.records ?? [])],
+    cpus,
+    radixBits,
+    replace: scheme?.routines ?? [],
+  });
 }

@@ -2,14 +2,9 @@
 
 import { unknownName } from "../errors.js";
 import type { Slots } from "../kernel/options.js";
+import type { Scheme } from "../kernel/scheme.js";
+import type { Policy } from "./policy.js";
 import { withVariants } from "./slots.js";
-
-export interface Policy {
-  readonly name: string;
-  /** One line for `shootdown list`. */
-  readonly title: string;
-  readonly slots: Slots;
-}
 
 const linux: Slots = {
   shootdown: "concurrent-ipi",
@@ -51,6 +46,22 @@ export function policyNamed(name: string): Policy {
 }
 
 /** The variants of a policy, with some slots set otherwise. Throws: UsageError for an unknown name. */
-export function resolveSlots(policy: string, set: Readonly<Record<string, string>>): Slots {
-  return withVariants(policyNamed(policy).slots, set);
+export function resolveSlots(policy: string | Policy, set: Readonly<Record<string, string>>): Slots {
+  return withVariants((typeof policy === "string" ? policyNamed(policy) : policy).slots, set);
+}
+
+export interface PolicyDeclaration extends Scheme {
+  readonly name: string;
+  /** What it does, in one line. */
+  readonly title: string;
+  /** The policy whose variants it has; `deferred` unless said. */
+  readonly base?: string;
+  /** Slots that differ from the base's. */
+  readonly set?: Readonly<Record<string, string>>;
+}
+
+/** Declares a policy of one's own. Throws: UsageError for a base, a slot or a variant that does not exist. */
+export function policy(declared: PolicyDeclaration): Policy {
+  const { name, title, base = "deferred", set = {}, ...scheme } = declared;
+  return { name, title, slots: resolveSlots(base, set), scheme };
 }

@@ -4,11 +4,12 @@ import type { Argument, Case, CaseMachine, Doing, Liberty, SetupStep, Thread } f
 import { type AnyRecord, assemble, type ProgramSource } from "../dsl/index.js";
 import type { KernelOptions, Mutants, Tunables } from "../kernel/options.js";
 import { kernelEntries, kernelOptions, kernelRecords } from "../kernel/program.js";
-import { resolveSlots } from "../policy/policies.js";
+import { policyNamed, resolveSlots } from "../policy/policies.js";
+import type { Policy } from "../policy/policy.js";
 
 export interface Stage {
-  /** `deferred` unless said. */
-  readonly policy?: string;
+  /** A name, or a policy of one's own; `deferred` unless said. */
+  readonly policy?: string | Policy;
   /** Slots that differ from the policy's. */
   readonly set?: Readonly<Record<string, string>>;
   readonly mutants?: Mutants;
@@ -46,19 +47,25 @@ const SMALL: CaseMachine = {
 export function stage(play: Stage): Case {
   const machine = { ...SMALL, ...play.machine };
   const wanted = new Set([...EVERY_STAGE, ...(play.entries ?? [])]);
-  const slots = resolveSlots(play.policy ?? "deferred", play.set ?? {});
+  const policy = typeof play.policy === "object" ? play.policy : policyNamed(play.policy ?? "deferred");
+  const slots = resolveSlots(policy, play.set ?? {});
+  const { scheme } = policy;
   const target = {
+    ...(scheme && { scheme }),
     ...(play.mutants && { mutants: play.mutants }),
     ...(play.tunables && { tunables: play.tunables }),
   };
+  const opt = kernelOptions(slots, target);
+  for (const { name } of scheme?.programs?.(opt) ?? []) wanted.add(name);
   const program = assemble({
     entries: [
       ...kernelEntries(slots, target).filter(({ name }) => wanted.has(name)),
-      ...(play.extra?.(kernelOptions(slots, target)) ?? []),
+      ...(play.extra?.(opt) ?? []),
     ],
-    records: [...kernelRecords, ...(play.records ?? [])],
+    records: [...kernelRecords, ...(scheme?.records ?? []), ...(play.records ?? [])],
     cpus: machine.cpus,
     radixBits: machine.radixBits,
+    replace: scheme?.routines ?? [],
   });
   return {
     program,
