@@ -21,6 +21,7 @@ const ENTRIES = [
   "exit",
   "exec",
   "image",
+  "uffd_fill",
   "page_fault",
   "context_switch",
   "call_function_interrupt",

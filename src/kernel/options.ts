@@ -10,6 +10,8 @@ export interface Slots {
   readonly protect: "gather" | "eager";
   /** Which changes of a present entry need a flush at all. */
   readonly "need-flush": "x86-upstream" | "always" | "skip-clean" | "relaxed-raise";
+  /** What userfaultfd operations take for granted about a page that they fill. */
+  readonly "uffd-hint": "none" | "unhinted" | "access-likely" | "write-likely";
 }
 
 /**

@@ -18,6 +18,7 @@ import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
 import { task_struct } from "./task.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
+import { uffd_fill } from "./userfaultfd-fill.js";
 import { call_function_interrupt } from "./x86-smp.js";
 import { zero_page_pfn } from "./zero_page.js";
 
@@ -74,6 +75,7 @@ export function kernelEntries(
     exit,
     exec,
     image,
+    uffd_fill,
     page_fault,
     context_switch,
     call_function_interrupt,

@@ -69,6 +69,12 @@ export const kernelWork: Readonly<Record<string, Quantity<TimeUnit>>> = {
   vms_gather_munmap_vmas: quantity(500, "cycles", assumed("VMAs split at the ends, detached and accounted")),
   mprotect_fixup: quantity(500, "cycles", assumed("VMA checked, split or merged, accounted")),
   madvise_vma_behavior: quantity(150, "cycles", assumed("arguments checked and the VMA found suitable")),
+  mfill_atomic: quantity(300, "cycles", assumed("arguments checked, the VMA found, as for a fault")),
+  mfill_copy_folio: quantity(
+    1000,
+    "cycles",
+    assumed("4 KiB copied from cached user memory at 4 bytes a cycle"),
+  ),
   do_brk_flags: quantity(500, "cycles", assumed("limits checked, the heap's VMA stretched")),
   dup_mm: quantity(4000, "cycles", assumed("an mm_struct and its counters, allocated and copied")),
   dup_mmap: quantity(400, "cycles", assumed("one VMA copied, its file and anon_vma linked")),

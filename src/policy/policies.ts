@@ -11,13 +11,14 @@ const linux: Slots = {
   unmap: "gather",
   protect: "gather",
   "need-flush": "x86-upstream",
+  "uffd-hint": "none",
 };
 
 export const policies: readonly Policy[] = [
   {
     name: "eager",
     title: "flush every entry as it changes, before its page-table lock is dropped",
-    slots: { shootdown: "concurrent-ipi", unmap: "eager", protect: "eager", "need-flush": "always" },
+    slots: { ...linux, unmap: "eager", protect: "eager", "need-flush": "always" },
   },
   {
     name: "deferred",

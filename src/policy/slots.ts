@@ -52,6 +52,15 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       "relaxed-raise": { title: "as upstream, but not a gained right: the stale entry faults once" },
     },
   },
+  "uffd-hint": {
+    title: "which bits UFFDIO_COPY, ZEROPAGE and CONTINUE set beforehand",
+    variants: {
+      none: { title: "no hints exist: accessed and dirty" },
+      unhinted: { title: "hints exist and none is given: neither accessed nor dirty" },
+      "access-likely": { title: "accessed" },
+      "write-likely": { title: "accessed and dirty; ZEROPAGE gives a page of its own" },
+    },
+  },
 };
 
 /** All slots, those without a choice too. */
@@ -62,7 +71,6 @@ export const slots: Readonly<Record<string, Slot>> = {
   migrate: { title: "when migration, promotion and demotion flush", variants: {} },
   fault: { title: "how a fault finds its mapping and its page table", variants: {} },
   notify: { title: "when secondary MMUs are told", variants: {} },
-  "uffd-hint": { title: "which bits userfaultfd operations set beforehand", variants: {} },
 };
 
 /**
