@@ -70,7 +70,7 @@ function wake(cpu: u32, now: u64): void {
 }
 
 /** {u32 count, u32 addresses...} of words written in the current step that somebody may wait for. */
-const WRITTEN: usize = 16896;
+const WRITTEN: usize = 17408;
 const WRITTEN_MAX: u32 = 96;
 
 /** A word was written. Its waiters are woken when the step's time has passed, by wakeAll(). */
