@@ -92,6 +92,8 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
       count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
     } else if (op == isa.OP_MARK) {
       shootdownMark(cpu, imm == 1);
+    } else if (op > isa.OP_END) {
+      // CLEAN, DIRTY and SLEEP.
     } else if (op == isa.OP_END) {
       tally(cpu, FREE_OPS, n + 1);
       end(cpu, a == NONE ? 0 : reg(r, a));

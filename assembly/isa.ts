@@ -91,6 +91,9 @@ export const OP_WINDOW: u32 = 83;
 export const OP_COUNT: u32 = 84;
 export const OP_MARK: u32 = 85;
 export const OP_END: u32 = 86;
+export const OP_CLEAN: u32 = 87;
+export const OP_DIRTY: u32 = 88;
+export const OP_SLEEP: u32 = 89;
 
 /** Bytes of one micro-op. */
 export const OP_BYTES: u32 = 16;

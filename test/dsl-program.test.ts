@@ -119,4 +119,7 @@ const machine = routine("machine", (k: Builder, x: Expr<U64>, y: Expr<U64>) => {
   k.irqsOff(() => k.irqsOff(() => {}));
   k.shootdownBegins();
   k.shootdownEnds();
+  k.judgeClean("judge", x);
+  k.recordDirty("record", x);
+  k.mightSleep("sleep");
 });

@@ -96,13 +96,14 @@ function invalidations(world: World): fc.Arbitrary<Fragment> {
 
 /** Promises about ranges that mostly begin at page 0, and what only statistics see. */
 function ghosts(world: World): fc.Arbitrary<Fragment> {
-  const range = fc.tuple(fc.constantFrom(...world.roots), page(world), page(world), fc.nat({ max: 1 }));
+  const range = fc.tuple(fc.constantFrom(...world.roots), page(world), page(world), fc.nat({ max: 2 }));
   const counts = fc.constantFrom(
     op("WINDOW"),
     op("COUNT", { a: 0 }),
     op("COUNT"),
     op("MARK"),
     op("MARK", { imm: 1 }),
+    op("SLEEP"),
   );
   return fc.oneof(
     {
@@ -117,7 +118,15 @@ function ghosts(world: World): fc.Arbitrary<Fragment> {
       ),
     },
     { weight: 1, arbitrary: counts.map((one): Fragment => [one]) },
+    { weight: 1, arbitrary: judgements(world) },
   );
+}
+
+/** A frame is taken for clean, and then perhaps recorded as dirty. */
+function judgements(world: World): fc.Arbitrary<Fragment> {
+  const frame = fc.integer({ min: 1, max: world.config.frames - 1 });
+  const names = fc.constantFrom<OpName[]>("CLEAN", "CLEAN", "CLEAN", "DIRTY");
+  return fc.tuple(names, frame).map(([name, pfn]): Fragment => [li(I, pfn), op(name, { a: I })]);
 }
 
 /** What calls do to one page in order: take a right away, perhaps copy and map the copy, perhaps flush, promise. */

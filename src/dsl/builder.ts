@@ -37,7 +37,10 @@ export class Builder extends Locks {
     return u64.over({ kind: "own", op: "TASK" }) as Expr<U64>;
   }
 
-  /** Ghost: from here on, accesses to [start, end) vpn that these rights do not cover must fault. */
+  /**
+   * Ghost: from here on, accesses to [start, end) vpn that these rights do not cover must fault; after "clean", a store must
+   * leave a dirty bit in the page table, however often the page was written before.
+   */
   promise(
     root: Operand<U64>,
     start: Operand<U64>,
@@ -54,6 +57,23 @@ export class Builder extends Locks {
       operands,
       `${label}: promise(root ${exprText(a)}, ${range}, ${rights});`,
     );
+  }
+
+  /** Ghost: software takes the frame for clean. From here on a store to it must leave a dirty bit in the entry that it goes through. */
+  judgeClean(label: string, pfn: Operand<U64>): void {
+    const a = nodeOf(pfn);
+    this.out.ghost("CLEAN", label, { a }, `${label}: judge_clean(${exprText(a)});`);
+  }
+
+  /** Ghost: it is on record that the frame is dirty; the judgement that it is clean is void. */
+  recordDirty(label: string, pfn: Operand<U64>): void {
+    const a = nodeOf(pfn);
+    this.out.ghost("DIRTY", label, { a }, `${label}: record_dirty(${exprText(a)});`);
+  }
+
+  /** Ghost: what comes here may sleep, so neither may a spinlock be held nor interrupts be off. */
+  mightSleep(label: string): void {
+    this.out.ghost("SLEEP", label, {}, `${label}: might_sleep();`);
   }
 
   /** Ghost: names the danger between the step before and the step behind. */

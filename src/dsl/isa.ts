@@ -122,6 +122,9 @@ export const OPS = {
   WINDOW: { ...ghost, imm: "window" },
   COUNT: { ...ghost, a: "in?", imm: "counter" },
   MARK: { ...ghost, imm: "mark" },
+  CLEAN: { ...ghost, a: "in" },
+  DIRTY: { ...ghost, a: "in" },
+  SLEEP: ghost,
   END: { ...ghost, a: "in" },
 } as const satisfies Record<string, OpRoles>;
 
@@ -140,6 +143,6 @@ export type Relation = keyof typeof RELATIONS;
 export const FENCES = { mb: 0, rmb: 1, wmb: 2, cbar: 3 } as const;
 export type FenceKind = keyof typeof FENCES;
 
-/** Rights that remain after a promise, as `imm` of PROMISE encodes them. */
-export const RIGHTS = { none: 0, read: 1 } as const;
+/** What remains allowed after a promise, as `imm` of PROMISE encodes it; `clean`: everything, but a store sets D anew. */
+export const RIGHTS = { none: 0, read: 1, clean: 2 } as const;
 export type Rights = keyof typeof RIGHTS;

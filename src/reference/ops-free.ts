@@ -47,6 +47,10 @@ export const COUNT: FreeOp = (run) => {
 /** Begin and end of a shootdown: only the clock cares. */
 export const MARK: FreeOp = () => undefined;
 
+export const CLEAN: FreeOp = () => undefined;
+export const DIRTY: FreeOp = () => undefined;
+export const SLEEP: FreeOp = () => undefined;
+
 function give(run: Running, value: bigint | number | boolean): undefined {
   run.set(run.op.dst, value);
 }

@@ -116,6 +116,7 @@ export class Oracle {
 
   /** A call is about to return: in these pages of this address space, no more than `remaining` (0 none, 1 read) is left. */
   promised(root: number, start: bigint, end: bigint, remaining: bigint, site: number): void {
+    if (remaining === 2n) return;
     const removed = remaining === 0n ? ALL_RIGHTS : WRITE_RIGHT;
     for (const tlb of this.#tlbs) {
       for (const entry of tlb.entries()) {
