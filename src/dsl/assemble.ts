@@ -3,6 +3,7 @@
 import { Builder } from "./builder.js";
 import { AssembleError, fail } from "./errors.js";
 import { Layout } from "./layout.js";
+import { liveRegisters } from "./liveness.js";
 import { constant } from "./nodes.js";
 import type { Entry, Program } from "./program.js";
 import type { ProgramSource, Replacement } from "./routine.js";
@@ -53,6 +54,7 @@ export function assemble(input: AssembleInput): Program {
     works: assembly.works.names,
     layout: assembly.layout.finish(),
     registers,
+    live: liveRegisters(assembly.ops),
   };
 }
 

@@ -72,4 +72,6 @@ export interface Program {
   readonly layout: StateLayout;
   /** Highest register used + 1. */
   readonly registers: number;
+  /** For each op, a mask of the registers that it or an op behind it may read; a program without it may read all of them. */
+  readonly live?: readonly bigint[];
 }
