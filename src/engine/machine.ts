@@ -117,6 +117,15 @@ export class EngineMachine implements SteppableMachine {
     this.world.u32[(this.#hw(cpu) + this.world.value("HW_TASK")) / 4] = (task + 1) >>> 0;
   }
 
+  running(cpu: number): "task" | "interrupt" | null {
+    if (this.#context(cpu) !== 0) return "interrupt";
+    return this.world.functions.isLive(cpu) ? "task" : null;
+  }
+
+  status(cpu: number): bigint {
+    return this.world.u64[(this.#hw(cpu) + this.world.value("HW_STATUS0")) / 8]!;
+  }
+
   peek(kind: RecordKind, record: number, word: number): bigint {
     return this.world.u64[this.#word(kind, record, word)]!;
   }

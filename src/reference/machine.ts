@@ -4,6 +4,7 @@
  */
 import type { OpName, Program, RecordKind } from "../dsl/program.js";
 import { access, speculate } from "./access.js";
+import { copyOf } from "./copy.js";
 import { type Context, Cpu } from "./cpu.js";
 import { Memory } from "./memory.js";
 import { FREE_OPS, isFreeOp, STEP_OPS } from "./ops.js";
@@ -26,7 +27,7 @@ const FREE_LIMIT = 1_000_000;
 export class ReferenceMachine implements SteppableMachine {
   readonly config: MachineConfig;
   readonly program: Program;
-  readonly #world: World;
+  private readonly world: World;
 
   constructor(program: Program, config: MachineConfig) {
     this.program = program;
@@ -36,101 +37,111 @@ export class ReferenceMachine implements SteppableMachine {
     const cpus = Array.from({ length: config.cpus }, (_, id) => new Cpu(id, memory));
     oracle.watch(
       cpus.map((cpu) => cpu.tlb),
-      (pfn) => memory.isAllocated(pfn),
+      memory,
     );
     const counters = program.counters.map(() => 0n);
     const windows = program.windows.map(() => 0);
-    this.#world = { program, config, memory, oracle, cpus, counters, windows };
+    this.world = { program, config, memory, oracle, cpus, counters, windows };
+  }
+
+  /** A machine in the same state, which goes its own way from here. */
+  copy(): ReferenceMachine {
+    return copyOf(this, [this.program, this.config]);
   }
 
   start(cpu: number, entry: string, args: readonly (number | bigint)[]): void {
-    const target = this.#cpu(cpu);
+    const target = this.cpu(cpu);
     if (target.context !== undefined) throw new Error(`CPU ${cpu} is in the kernel already`);
-    target.taskContext = this.#contextAt(entry, args);
-    this.#settle(target);
+    target.taskContext = this.contextAt(entry, args);
+    this.settle(target);
   }
 
   step(cpu: number): StepOutcome {
-    const target = this.#cpu(cpu);
+    const target = this.cpu(cpu);
     const context = target.context;
     if (context === undefined) return "ended";
     const op = this.program.ops[context.pc]!;
     const step = STEP_OPS[op.op as keyof typeof STEP_OPS];
-    if (!step(new Running(this.#world, target, context, op))) return "disabled";
+    if (!step(new Running(this.world, target, context, op))) return "disabled";
     context.pc++;
-    this.#settle(target);
+    this.settle(target);
     return target.context === context ? "stepped" : "ended";
   }
 
   access(cpu: number, vpn: number, kind: AccessKind): AccessOutcome {
-    return access(this.#world, this.#cpu(cpu), vpn, kind);
+    return access(this.world, this.cpu(cpu), vpn, kind);
   }
 
   deliver(cpu: number): boolean {
-    const target = this.#cpu(cpu);
+    const target = this.cpu(cpu);
     if (!target.pending || !target.irqsOn || target.interruptContext !== undefined) return false;
     target.stores.drainAll();
     target.pending = false;
-    target.interruptContext = this.#contextAt("call_function_interrupt", []);
-    this.#settle(target);
+    target.interruptContext = this.contextAt("call_function_interrupt", []);
+    this.settle(target);
     return true;
   }
 
   drain(cpu: number, index: number): boolean {
-    const { stores } = this.#cpu(cpu);
+    const { stores } = this.cpu(cpu);
     if (!stores.canDrain(index)) return false;
     stores.drain(index);
     return true;
   }
 
   speculate(cpu: number, vpn: number): boolean {
-    return speculate(this.#world, this.#cpu(cpu), vpn);
+    return speculate(this.world, this.cpu(cpu), vpn);
   }
 
   evict(cpu: number, vpn: number): boolean {
-    const { tlb, pcid } = this.#cpu(cpu);
+    const { tlb, pcid } = this.cpu(cpu);
     return tlb.dropPage(vpn, pcid) > 0;
   }
 
   setTask(cpu: number, task: number): void {
-    this.#cpu(cpu).task = task;
+    this.cpu(cpu).task = task;
   }
 
   peek(kind: RecordKind, record: number, word: number): bigint {
-    return this.#world.memory.read({ kind, record, word });
+    return this.world.memory.read({ kind, record, word });
   }
 
   poke(kind: RecordKind, record: number, word: number, value: bigint): void {
-    this.#world.memory.write({ kind, record, word }, value, -1);
+    this.world.memory.write({ kind, record, word }, value, -1);
+  }
+
+  running(cpu: number): "task" | "interrupt" | null {
+    const { interruptContext, taskContext } = this.cpu(cpu);
+    if (interruptContext !== undefined) return "interrupt";
+    return taskContext === undefined ? null : "task";
   }
 
   /** The op that the CPU would step next, with the inline path of its site; undefined in user mode. */
   next(cpu: number): { op: OpName; path: string } | undefined {
-    const context = this.#cpu(cpu).context;
+    const context = this.cpu(cpu).context;
     const op = context && this.program.ops[context.pc];
     return op && { op: op.op, path: this.program.sites[op.site]?.path ?? "?" };
   }
 
-  /** Status of the last END of the CPU's task context. */
   status(cpu: number): bigint {
-    return this.#cpu(cpu).status;
+    return this.cpu(cpu).status;
   }
 
   /** Sums of COUNT so far, by name. */
   counters(): Record<string, bigint> {
-    return Object.fromEntries(this.program.counters.map((name, at) => [name, this.#world.counters[at]!]));
+    return Object.fromEntries(this.program.counters.map((name, at) => [name, this.world.counters[at]!]));
   }
 
   /** Times that each named window was entered. */
   windows(): Record<string, number> {
-    return Object.fromEntries(this.program.windows.map((name, at) => [name, this.#world.windows[at]!]));
+    return Object.fromEntries(this.program.windows.map((name, at) => [name, this.world.windows[at]!]));
   }
 
   state(): MachineState {
-    const { memory, oracle, cpus } = this.#world;
+    const { memory, oracle, cpus } = this.world;
     return {
       words: copyOfRecords(memory.words),
-      tables: this.#tableStates(),
+      tables: this.tableStates(),
       freeTables: memory.freeTables.toReversed(),
       freeFrames: memory.freeFrames.toReversed(),
       generations: [...oracle.generations],
@@ -143,8 +154,8 @@ export class ReferenceMachine implements SteppableMachine {
     };
   }
 
-  #tableStates(): TableState[] {
-    return this.#world.memory.tables.slice(1).map(({ live, root, level, base, entries }, at) => {
+  private tableStates(): TableState[] {
+    return this.world.memory.tables.slice(1).map(({ live, root, level, base, entries }, at) => {
       const sorted = [...entries].sort(([left], [right]) => left - right);
       return {
         table: at + 1,
@@ -157,13 +168,13 @@ export class ReferenceMachine implements SteppableMachine {
     });
   }
 
-  #cpu(cpu: number): Cpu {
-    const found = this.#world.cpus[cpu];
+  private cpu(cpu: number): Cpu {
+    const found = this.world.cpus[cpu];
     if (found === undefined) throw new RangeError(`no CPU ${cpu}`);
     return found;
   }
 
-  #contextAt(name: string, args: readonly (number | bigint)[]): Context {
+  private contextAt(name: string, args: readonly (number | bigint)[]): Context {
     const entry = this.program.entries.find((one) => one.name === name);
     if (entry === undefined) throw new RangeError(`the program has no entry ${name}`);
     if (args.length !== entry.args.length)
@@ -174,14 +185,14 @@ export class ReferenceMachine implements SteppableMachine {
   }
 
   /** Runs free ops until the running context rests before a step, or ends. */
-  #settle(cpu: Cpu): void {
+  private settle(cpu: Cpu): void {
     const context = cpu.context!;
     for (let count = 0; count < FREE_LIMIT; count++) {
       const op = this.program.ops[context.pc];
       if (op === undefined) throw new RangeError(`no op at ${context.pc}`);
-      const run = new Running(this.#world, cpu, context, op);
+      const run = new Running(this.world, cpu, context, op);
       if (op.op === "END") {
-        this.#end(cpu, run.value(op.a));
+        this.end(cpu, run.value(op.a));
         return;
       }
       if (!isFreeOp(op.op)) return;
@@ -191,7 +202,7 @@ export class ReferenceMachine implements SteppableMachine {
   }
 
   /** Leaving the kernel, or an interrupt, serialises. */
-  #end(cpu: Cpu, status: bigint): void {
+  private end(cpu: Cpu, status: bigint): void {
     cpu.stores.drainAll();
     if (cpu.interruptContext !== undefined) {
       cpu.interruptContext = undefined;

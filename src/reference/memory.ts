@@ -30,11 +30,11 @@ export class Memory {
   readonly freeFrames: number[] = [];
   readonly ranges: RangeMap[];
   readonly cache = new Map<bigint, bigint>();
-  readonly #oracle: Oracle;
+  private readonly oracle: Oracle;
 
   constructor(program: Program, config: MachineConfig, oracle: Oracle) {
     this.config = config;
-    this.#oracle = oracle;
+    this.oracle = oracle;
     const records = (kind: RecordKind, count: number) =>
       Array.from({ length: count }, () => new Array<bigint>(program.layout.words[kind]).fill(0n));
     this.words = {
@@ -56,21 +56,21 @@ export class Memory {
   /** What is visible to everyone. Throws RangeError for a cell that does not exist. */
   read(cell: Cell): bigint {
     if (cell.kind === "pte") return this.table(cell.record, cell.word).entries.get(cell.word) ?? 0n;
-    return this.#recordOf(cell)[cell.word]!;
+    return this.recordOf(cell)[cell.word]!;
   }
 
   /** A store or atomic of a program becomes visible to everyone; `site` is the step that asked for it, -1 for none. */
   write(cell: Cell, value: bigint, site: number): void {
     value &= WORD;
     if (cell.kind !== "pte") {
-      this.#recordOf(cell)[cell.word] = value;
+      this.recordOf(cell)[cell.word] = value;
       return;
     }
     const table = this.table(cell.record, cell.word);
     const old = table.entries.get(cell.word) ?? 0n;
     if (value === 0n) table.entries.delete(cell.word);
     else table.entries.set(cell.word, value);
-    this.#oracle.pteWritten(table, cell.word, old, value, site);
+    this.oracle.pteWritten(table, cell.word, old, value, site);
   }
 
   /** What a walker does: sets A or D. No mapping and no right changes by it, so the oracle need not know. */
@@ -79,7 +79,7 @@ export class Memory {
     entries.set(index, (entries.get(index) ?? 0n) | bits);
   }
 
-  #recordOf(cell: Cell): bigint[] {
+  private recordOf(cell: Cell): bigint[] {
     const record = this.words[cell.kind as RecordKind][cell.record];
     if (record === undefined || record[cell.word] === undefined) {
       throw new RangeError(`no word ${cell.word} in ${cell.kind} record ${cell.record}`);
@@ -138,6 +138,6 @@ export class Memory {
   freeFrame(pfn: number, site: number): void {
     if (!this.isAllocated(pfn)) throw new Error(`frame ${pfn} is freed but not allocated`);
     this.freeFrames.push(pfn);
-    this.#oracle.frameFreed(pfn, site);
+    this.oracle.frameFreed(pfn, site);
   }
 }

@@ -47,25 +47,25 @@ export class Oracle {
   readonly violations: Violation[] = [];
   /** Times each frame was freed, by pfn. */
   readonly generations: number[];
-  readonly #config: MachineConfig;
-  readonly #tlbs: Tlb[] = [];
-  readonly #freedAt: number[];
-  #isAllocated: (pfn: number) => boolean = () => false;
+  private readonly config: MachineConfig;
+  private readonly tlbs: Tlb[] = [];
+  private memory: Memory | undefined;
+  private readonly freeSites: number[];
   /** Open copies by the frame copied to. */
-  readonly #copies = new Map<number, Copy>();
+  private readonly copies = new Map<number, Copy>();
   /** Which frame a frame was copied from, once it is mapped in its place. */
-  readonly #copyOf = new Map<number, number>();
+  private readonly copyOf = new Map<number, number>();
 
   constructor(config: MachineConfig) {
-    this.#config = config;
+    this.config = config;
     this.generations = new Array<number>(config.frames).fill(0);
-    this.#freedAt = new Array<number>(config.frames).fill(-1);
+    this.freeSites = new Array<number>(config.frames).fill(-1);
   }
 
   /** Before the first event: what to look at. */
-  watch(tlbs: readonly Tlb[], isAllocated: (pfn: number) => boolean): void {
-    this.#tlbs.push(...tlbs);
-    this.#isAllocated = isAllocated;
+  watch(tlbs: readonly Tlb[], memory: Memory): void {
+    this.tlbs.push(...tlbs);
+    this.memory = memory;
   }
 
   /** Times the frame was freed; 0 for a pfn that is no frame. */
@@ -75,7 +75,7 @@ export class Oracle {
 
   /** Site of the last free of a frame; -1 when it was never freed. */
   freedAt(pfn: number): number {
-    return this.#freedAt[pfn] ?? -1;
+    return this.freeSites[pfn] ?? -1;
   }
 
   /** A program changed a page-table entry. Only leaves of tables in use say what an address space maps. */
@@ -85,18 +85,18 @@ export class Oracle {
     const isLeaf = has(value, PRESENT) && isLeafAt(value, level);
     const wasLeaf = has(old, PRESENT) && isLeafAt(old, level);
     if (!isLeaf && !wasLeaf) return;
-    const vpn = base + index * spanOf(level, this.#config.radixBits);
-    for (const tlb of this.#tlbs) {
+    const vpn = base + index * spanOf(level, this.config.radixBits);
+    for (const tlb of this.tlbs) {
       for (const entry of tlb.entries()) {
         const same = entry.root === root && entry.size === level && tlb.firstVpn(entry) === vpn;
-        if (same) this.#compareWithLeaf(entry, isLeaf ? value : 0n, site);
+        if (same) this.compareWithLeaf(entry, isLeaf ? value : 0n, site);
       }
     }
-    if (isLeaf) this.#mapped(root, vpn, pfnOf(value), site);
+    if (isLeaf) this.mapped(root, vpn, pfnOf(value), site);
   }
 
   /** Marks what an entry allows beyond the leaf that stands in the page table now (0 when there is none of its size). */
-  #compareWithLeaf(entry: TlbEntry, leaf: bigint, site: number): void {
+  private compareWithLeaf(entry: TlbEntry, leaf: bigint, site: number): void {
     let stale = ALL_RIGHTS;
     if (has(leaf, PRESENT) && pfnOf(leaf) === entry.pfn) {
       stale = entry.write && !has(leaf, WRITE) ? WRITE_RIGHT : 0;
@@ -106,7 +106,7 @@ export class Oracle {
     if ((entry.stale & ~stale & READ_RIGHT) !== 0) {
       // Mapped again: as good as filled now, whoever had the frame in between.
       entry.generation = this.generationOf(entry.pfn);
-      entry.free = !this.#isAllocated(entry.pfn);
+      entry.free = !this.memory!.isAllocated(entry.pfn);
     }
     entry.stale = stale;
     entry.made = site;
@@ -118,10 +118,10 @@ export class Oracle {
   promised(root: number, start: bigint, end: bigint, remaining: bigint, site: number): void {
     if (remaining === 2n) return;
     const removed = remaining === 0n ? ALL_RIGHTS : WRITE_RIGHT;
-    for (const tlb of this.#tlbs) {
+    for (const tlb of this.tlbs) {
       for (const entry of tlb.entries()) {
         const first = BigInt(tlb.firstVpn(entry));
-        const span = BigInt(spanOf(entry.size, this.#config.radixBits));
+        const span = BigInt(spanOf(entry.size, this.config.radixBits));
         if (entry.root !== root || first >= end || first + span <= start) continue;
         const newly = entry.stale & removed & ~entry.gone;
         if (newly !== 0) entry.broken = site;
@@ -132,13 +132,13 @@ export class Oracle {
 
   frameFreed(pfn: number, site: number): void {
     this.generations[pfn] = this.generationOf(pfn) + 1;
-    this.#freedAt[pfn] = site;
-    this.#copies.delete(pfn);
-    this.#copyOf.delete(pfn);
+    this.freeSites[pfn] = site;
+    this.copies.delete(pfn);
+    this.copyOf.delete(pfn);
   }
 
   frameCopied(source: number, target: number, vpn: number, root: number, site: number): void {
-    this.#copies.set(target, { source, root, vpn, site, storedBy: -1, storedMade: -1 });
+    this.copies.set(target, { source, root, vpn, site, storedBy: -1, storedMade: -1 });
   }
 
   /** An access succeeded through this entry. */
@@ -154,21 +154,21 @@ export class Oracle {
       this.violations.push({ invariant: "stale-right", cpu, vpn, kind, made, broken });
     }
     if (kind !== 1) return;
-    if (entry.stale !== 0 && this.#mapsCopy(memory, entry, vpn)) {
+    if (entry.stale !== 0 && this.mapsCopy(memory, entry, vpn)) {
       this.violations.push({ invariant: "lost-write", cpu, vpn, kind, made, broken: made });
     }
-    this.#storedDuringCopy(cpu, entry, vpn);
+    this.storedDuringCopy(cpu, entry, vpn);
   }
 
   /** Whether the page table, read without any cache, maps a copy of the entry's frame here. Any other frame has its own contents. */
-  #mapsCopy(memory: Memory, entry: TlbEntry, vpn: number): boolean {
+  private mapsCopy(memory: Memory, entry: TlbEntry, vpn: number): boolean {
     const walked = walk(memory, undefined, entry.root, 0, vpn);
-    return walked.found && walked.level === 0 && this.#copyOf.get(pfnOf(walked.pte)) === entry.pfn;
+    return walked.found && walked.level === 0 && this.copyOf.get(pfnOf(walked.pte)) === entry.pfn;
   }
 
-  #storedDuringCopy(cpu: number, entry: TlbEntry, vpn: number): void {
+  private storedDuringCopy(cpu: number, entry: TlbEntry, vpn: number): void {
     if (entry.size !== 0) return;
-    for (const copy of this.#copies.values()) {
+    for (const copy of this.copies.values()) {
       const hit = copy.source === entry.pfn && copy.root === entry.root && copy.vpn === vpn;
       if (!hit || copy.storedBy >= 0) continue;
       copy.storedBy = cpu;
@@ -177,11 +177,11 @@ export class Oracle {
   }
 
   /** The page table maps `pfn` at `vpn` now; if it is a copy for that place, what was stored to the source since is lost. */
-  #mapped(root: number, vpn: number, pfn: number, site: number): void {
-    const copy = this.#copies.get(pfn);
+  private mapped(root: number, vpn: number, pfn: number, site: number): void {
+    const copy = this.copies.get(pfn);
     if (copy === undefined || copy.root !== root || copy.vpn !== vpn) return;
-    this.#copies.delete(pfn);
-    this.#copyOf.set(pfn, copy.source);
+    this.copies.delete(pfn);
+    this.copyOf.set(pfn, copy.source);
     if (copy.storedBy < 0) return;
     const made = copy.storedMade >= 0 ? copy.storedMade : site;
     this.violations.push({
@@ -196,12 +196,12 @@ export class Oracle {
 
   state(): OracleState {
     const violations = INVARIANT_NAMES.flatMap((invariant) =>
-      this.#tlbs.flatMap((_, cpu) => {
+      this.tlbs.flatMap((_, cpu) => {
         const all = this.violations.filter((one) => one.invariant === invariant && one.cpu === cpu);
         return all.length === 0 ? [] : [{ ...all[0]!, count: all.length }];
       }),
     );
-    const copies = [...this.#copies]
+    const copies = [...this.copies]
       .map(([target, { source, root, vpn, storedBy }]) => ({ target, source, root, vpn, storedBy }))
       .sort((left, right) => left.target - right.target);
     return { violations, copies };

@@ -71,6 +71,10 @@ export interface SteppableMachine {
   evict(cpu: number, vpn: number): boolean;
   /** The task that the op TASK names from now on; IDLE_TASK for none. */
   setTask(cpu: number, task: number): void;
+  /** The context that the CPU would step in; null in user mode. */
+  running(cpu: number): "task" | "interrupt" | null;
+  /** Status of the last END of the CPU's task context; 0 at the start. */
+  status(cpu: number): bigint;
   peek(kind: RecordKind, record: number, word: number): bigint;
   poke(kind: RecordKind, record: number, word: number, value: bigint): void;
   state(): MachineState;

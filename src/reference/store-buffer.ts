@@ -14,29 +14,29 @@ export class StoreBuffer {
   /** Oldest first. */
   stores: BufferedStore[] = [];
   barrierNext = false;
-  readonly #memory: Memory;
-  readonly #config: MachineConfig;
+  private readonly memory: Memory;
+  private readonly config: MachineConfig;
 
   constructor(memory: Memory) {
-    this.#memory = memory;
-    this.#config = memory.config;
+    this.memory = memory;
+    this.config = memory.config;
   }
 
   /** What this CPU reads: its own youngest store to the cell, else memory. */
   load(cell: Cell): bigint {
-    const visible = this.#memory.read(cell);
+    const visible = this.memory.read(cell);
     return this.stores.findLast((store) => sameCell(store.cell, cell))?.value ?? visible;
   }
 
   /** A plain store. A full buffer first lets its oldest one go. */
   store(cell: Cell, value: bigint, site: number): void {
-    if (this.#config.model === "sc") {
-      this.#memory.write(cell, value, site);
+    if (this.config.model === "sc") {
+      this.memory.write(cell, value, site);
       return;
     }
     // Reading rejects a cell that does not exist now, at the step that names it, and not when it drains.
-    this.#memory.read(cell);
-    if (this.stores.length === this.#config.storeBuffer) this.drain(0);
+    this.memory.read(cell);
+    if (this.stores.length === this.config.storeBuffer) this.drain(0);
     this.stores.push({ cell, value, site, barrier: this.barrierNext && this.stores.length > 0 });
     this.barrierNext = false;
   }
@@ -44,7 +44,7 @@ export class StoreBuffer {
   canDrain(index: number): boolean {
     if (index >= this.stores.length) return false;
     if (index === 0) return true;
-    if (this.#config.model !== "weak") return false;
+    if (this.config.model !== "weak") return false;
     const older = this.stores.slice(0, index);
     const barriers = this.stores.slice(1, index + 1).some((store) => store.barrier);
     return !barriers && !older.some((store) => sameCell(store.cell, this.stores[index]!.cell));
@@ -53,7 +53,7 @@ export class StoreBuffer {
   /** Makes the index-th oldest store visible; `canDrain` says whether it may. */
   drain(index: number): void {
     const [store] = this.stores.splice(index, 1);
-    this.#memory.write(store!.cell, store!.value, store!.site);
+    this.memory.write(store!.cell, store!.value, store!.site);
     // A barrier with nothing before it holds nothing back.
     if (this.stores.length > 0) this.stores[0]!.barrier = false;
     else this.barrierNext = false;
@@ -78,7 +78,7 @@ export class StoreBuffer {
 
   /** Later stores may not become visible before those in the buffer now. Only `weak` needs to be told. */
   writeBarrier(): void {
-    if (this.#config.model === "weak" && this.stores.length > 0) this.barrierNext = true;
+    if (this.config.model === "weak" && this.stores.length > 0) this.barrierNext = true;
   }
 }
 

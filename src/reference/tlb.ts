@@ -28,78 +28,81 @@ export interface TlbEntry {
 const SIZES = [0, 1, 2] as const;
 
 export class Tlb {
-  readonly #config: MachineConfig;
-  readonly #arrays: ReadonlyMap<TlbName, AssociativeArray<TlbEntry>>;
+  private readonly config: MachineConfig;
+  private readonly arrays: ReadonlyMap<TlbName, AssociativeArray<TlbEntry>>;
 
   constructor(config: MachineConfig) {
-    this.#config = config;
-    this.#arrays = new Map(
+    this.config = config;
+    this.arrays = new Map(
       TLB_NAMES.map((name) => [name, new AssociativeArray<TlbEntry>(config.geometry[name])]),
     );
   }
 
   /** A first-level hit, or a second-level hit that fills the first level. */
   lookup(vpn: number, pcid: number, fetch: boolean): TlbEntry | undefined {
-    const first = this.#firstLevel(fetch);
-    const hit = this.#find(first, vpn, pcid);
+    const first = this.firstLevel(fetch);
+    const hit = this.find(first, vpn, pcid);
     if (hit !== undefined) return hit;
-    const second = this.#find(this.#config.serves.second, vpn, pcid);
+    const second = this.find(this.config.serves.second, vpn, pcid);
     if (second === undefined) return undefined;
     const copy = { ...second };
-    const array = this.#arrayFor(first, second.size);
+    const array = this.arrayFor(first, second.size);
     array?.insert(copy.page, copy);
     return array === undefined ? second : copy;
   }
 
   /** Whether a data access would hit; touches nothing. */
   holds(vpn: number, pcid: number): boolean {
-    return [this.#config.serves.data, this.#config.serves.second].some((served) =>
+    return [this.config.serves.data, this.config.serves.second].some((served) =>
       SIZES.some((size) => {
-        const page = this.#pageOf(vpn, size);
-        return this.#arrayFor(served, size)?.has(page, matcher(page, size, pcid)) ?? false;
+        const page = this.pageOf(vpn, size);
+        return this.arrayFor(served, size)?.has(page, matcher(page, size, pcid)) ?? false;
       }),
     );
   }
 
   /** Puts what a walk found into both levels. */
   fill(entry: TlbEntry, fetch: boolean): void {
-    this.#arrayFor(this.#config.serves.second, entry.size)?.insert(entry.page, { ...entry });
-    this.#arrayFor(this.#firstLevel(fetch), entry.size)?.insert(entry.page, entry);
+    this.arrayFor(this.config.serves.second, entry.size)?.insert(entry.page, { ...entry });
+    this.arrayFor(this.firstLevel(fetch), entry.size)?.insert(entry.page, entry);
   }
 
   /** The dirty assist ran: every entry that may write this page lets stores pass from now on. */
   markDirty(vpn: number, pcid: number): void {
     for (const entry of this.entries()) {
-      if (entry.write && this.#translates(entry, vpn, pcid)) entry.dirty = true;
+      if (entry.write && this.translates(entry, vpn, pcid)) entry.dirty = true;
     }
   }
 
   /** INVLPG: every entry that translates this page, of any size, in this PCID or global. Returns how many there were. */
   dropPage(vpn: number, pcid: number): number {
-    return this.dropWhere((entry) => this.#translates(entry, vpn, pcid));
+    return this.dropWhere((entry) => this.translates(entry, vpn, pcid));
   }
 
   dropWhere(goes: (entry: TlbEntry) => boolean): number {
     let dropped = 0;
-    for (const array of this.#arrays.values()) dropped += array.dropWhere(goes);
+    for (const array of this.arrays.values()) dropped += array.dropWhere(goes);
     return dropped;
   }
 
   entries(): TlbEntry[] {
-    return [...this.#arrays.values()].flatMap((array) => array.entries().map(({ entry }) => entry));
+    return [...this.arrays.values()].flatMap((array) => array.entries().map(({ entry }) => entry));
   }
 
   firstVpn(entry: TlbEntry): number {
-    return entry.page * spanOf(entry.size, this.#config.radixBits);
+    return entry.page * spanOf(entry.size, this.config.radixBits);
   }
 
   /** `wasFreed` says of an entry whether its frame was freed since the fill. */
   state(wasFreed: (entry: TlbEntry) => boolean): Record<TlbName, TlbEntryState[]> {
-    const states = TLB_NAMES.map((name) => [name, this.#arrayState(this.#arrays.get(name)!, wasFreed)]);
+    const states = TLB_NAMES.map((name) => [name, this.arrayState(this.arrays.get(name)!, wasFreed)]);
     return Object.fromEntries(states) as Record<TlbName, TlbEntryState[]>;
   }
 
-  #arrayState(array: AssociativeArray<TlbEntry>, wasFreed: (entry: TlbEntry) => boolean): TlbEntryState[] {
+  private arrayState(
+    array: AssociativeArray<TlbEntry>,
+    wasFreed: (entry: TlbEntry) => boolean,
+  ): TlbEntryState[] {
     const states = array.entries().map(({ entry, age }) => {
       const { page: _page, made: _made, broken: _broken, ...seen } = entry;
       return { ...seen, vpn: this.firstVpn(entry), free: entry.free || wasFreed(entry), age };
@@ -113,30 +116,30 @@ export class Tlb {
     );
   }
 
-  #translates(entry: TlbEntry, vpn: number, pcid: number): boolean {
-    return matcher(this.#pageOf(vpn, entry.size), entry.size, pcid)(entry);
+  private translates(entry: TlbEntry, vpn: number, pcid: number): boolean {
+    return matcher(this.pageOf(vpn, entry.size), entry.size, pcid)(entry);
   }
 
-  #firstLevel(fetch: boolean): ServedBy {
-    return fetch ? this.#config.serves.fetch : this.#config.serves.data;
+  private firstLevel(fetch: boolean): ServedBy {
+    return fetch ? this.config.serves.fetch : this.config.serves.data;
   }
 
-  #arrayFor(served: ServedBy, size: number): AssociativeArray<TlbEntry> | undefined {
+  private arrayFor(served: ServedBy, size: number): AssociativeArray<TlbEntry> | undefined {
     const name = served[size] ?? null;
-    return name === null || this.#config.geometry[name].sets === 0 ? undefined : this.#arrays.get(name);
+    return name === null || this.config.geometry[name].sets === 0 ? undefined : this.arrays.get(name);
   }
 
-  #find(served: ServedBy, vpn: number, pcid: number): TlbEntry | undefined {
+  private find(served: ServedBy, vpn: number, pcid: number): TlbEntry | undefined {
     for (const size of SIZES) {
-      const page = this.#pageOf(vpn, size);
-      const hit = this.#arrayFor(served, size)?.find(page, matcher(page, size, pcid));
+      const page = this.pageOf(vpn, size);
+      const hit = this.arrayFor(served, size)?.find(page, matcher(page, size, pcid));
       if (hit !== undefined) return hit;
     }
     return undefined;
   }
 
-  #pageOf(vpn: number, size: number): number {
-    return Math.floor(vpn / spanOf(size, this.#config.radixBits));
+  private pageOf(vpn: number, size: number): number {
+    return Math.floor(vpn / spanOf(size, this.config.radixBits));
   }
 }
 

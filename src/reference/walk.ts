@@ -15,19 +15,19 @@ const NAME_OF_LEVEL: Readonly<Record<number, PwcName>> = { 1: "pde", 2: "pdpte",
 
 /** Paging-structure caches: the table that an upper-level entry pointed to when it was read. */
 export class WalkCache {
-  readonly #radixBits: number;
-  readonly #arrays: ReadonlyMap<PwcName, AssociativeArray<PwcEntry>>;
+  private readonly radixBits: number;
+  private readonly arrays: ReadonlyMap<PwcName, AssociativeArray<PwcEntry>>;
 
   constructor(config: MachineConfig) {
-    this.#radixBits = config.radixBits;
-    this.#arrays = new Map(PWC_NAMES.map((name) => [name, new AssociativeArray<PwcEntry>(config.pwc[name])]));
+    this.radixBits = config.radixBits;
+    this.arrays = new Map(PWC_NAMES.map((name) => [name, new AssociativeArray<PwcEntry>(config.pwc[name])]));
   }
 
   /** The lowest table that the caches can skip to, with its level. */
   deepest(vpn: number, pcid: number): { table: number; level: number } | undefined {
     for (const level of [1, 2, 3]) {
-      const key = this.#keyOf(vpn, level);
-      const hit = this.#arrayOf(level).find(key, (entry) => entry.key === key && entry.pcid === pcid);
+      const key = this.keyOf(vpn, level);
+      const hit = this.arrayOf(level).find(key, (entry) => entry.key === key && entry.pcid === pcid);
       if (hit !== undefined) return { table: hit.table, level: level - 1 };
     }
     return undefined;
@@ -35,37 +35,37 @@ export class WalkCache {
 
   /** Remembers the table that the entry read at `level` points to. */
   fill(vpn: number, pcid: number, level: number, table: number): void {
-    const key = this.#keyOf(vpn, level);
-    this.#arrayOf(level).insert(key, { key, pcid, table });
+    const key = this.keyOf(vpn, level);
+    this.arrayOf(level).insert(key, { key, pcid, table });
   }
 
   dropPcid(pcid: number): void {
-    for (const array of this.#arrays.values()) array.dropWhere((entry) => entry.pcid === pcid);
+    for (const array of this.arrays.values()) array.dropWhere((entry) => entry.pcid === pcid);
   }
 
   /** What a page fault drops: the entries that a walk for this page would use (Intel SDM vol. 3A, 4.10.4.1). */
   dropPath(vpn: number, pcid: number): void {
     for (const level of [1, 2, 3]) {
-      const key = this.#keyOf(vpn, level);
-      this.#arrayOf(level).dropWhere((entry) => entry.key === key && entry.pcid === pcid);
+      const key = this.keyOf(vpn, level);
+      this.arrayOf(level).dropWhere((entry) => entry.key === key && entry.pcid === pcid);
     }
   }
 
   dropAll(): void {
-    for (const array of this.#arrays.values()) array.dropWhere(() => true);
+    for (const array of this.arrays.values()) array.dropWhere(() => true);
   }
 
   state(): Record<PwcName, PwcEntryState[]> {
-    const states = PWC_NAMES.map((name) => [name, stateOf(this.#arrays.get(name)!)]);
+    const states = PWC_NAMES.map((name) => [name, stateOf(this.arrays.get(name)!)]);
     return Object.fromEntries(states) as Record<PwcName, PwcEntryState[]>;
   }
 
-  #arrayOf(level: number): AssociativeArray<PwcEntry> {
-    return this.#arrays.get(NAME_OF_LEVEL[level]!)!;
+  private arrayOf(level: number): AssociativeArray<PwcEntry> {
+    return this.arrays.get(NAME_OF_LEVEL[level]!)!;
   }
 
-  #keyOf(vpn: number, level: number): number {
-    return Math.floor(vpn / spanOf(level, this.#radixBits));
+  private keyOf(vpn: number, level: number): number {
+    return Math.floor(vpn / spanOf(level, this.radixBits));
   }
 }
 
