@@ -2,6 +2,7 @@
  * The whole export surface. Constants are exported as globals; the host reads them by name and copies no number.
  */
 import { clearStamps } from "./assoc";
+import { canComplete as mayComplete, complete as completeAt } from "./broadcast";
 import { buffered, canDrain as mayDrain, drain as drainOne } from "./cells";
 import { clearDue } from "./due";
 import { startTask as startTaskAt } from "./feed";
@@ -85,6 +86,14 @@ export function speculate(cpu: u32, vpn: u64): bool {
   const filled = speculatePage(cpu, vpn);
   mergeLog(cpu);
   return filled;
+}
+
+export function canComplete(cpu: u32, initiator: u32): bool {
+  return mayComplete(cpu, initiator);
+}
+
+export function complete(cpu: u32, initiator: u32): void {
+  completeAt(cpu, initiator);
 }
 
 export function evict(cpu: u32, vpn: u64): bool {

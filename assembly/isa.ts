@@ -64,6 +64,8 @@ export const OP_FENCE: u32 = 49;
 export const OP_IRQ_OFF: u32 = 50;
 export const OP_IRQ_ON: u32 = 51;
 export const OP_WORK: u32 = 52;
+export const OP_TLBI: u32 = 53;
+export const OP_DSB: u32 = 54;
 
 /** The first op that is free: no interleaving point, no time. */
 export const OP_FREE_FIRST: u32 = 64;

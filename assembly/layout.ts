@@ -8,7 +8,7 @@
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] |
- *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | ENTRIES | MARKS |
+ *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
  *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ... | samples |
@@ -80,6 +80,7 @@ export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
 export let hwQueue: usize = 0;
+export let hwBroadcast: usize = 0;
 /** What a slot holds, in one piece, so that an access touches few lines of the host: {key u64, payload u64, ghost u64}. */
 export let hwEntries: usize = 0;
 export const ENTRY_BYTES: usize = 24;
@@ -255,7 +256,8 @@ function planHw(at: usize): usize {
   hwRegs1 = HW_REGS + registers;
   hwStores = hwRegs1 + registers;
   hwQueue = hwStores + (<usize>config(CFG_STORE_BUFFER) << 4);
-  hwEntries = line(hwQueue + (<usize>cpus << 1));
+  hwBroadcast = (hwQueue + (<usize>cpus << 1) + 7) & ~(<usize>7);
+  hwEntries = line(hwBroadcast + 24 + (<usize>maskWords << 3));
   hwMarks = hwEntries + <usize>slots * ENTRY_BYTES;
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
   hwStride = line(hwMarks + slots) + 64;

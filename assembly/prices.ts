@@ -51,7 +51,9 @@ export const PRICE_QUEUE_POP: u32 = 43;
 export const PRICE_MASK_STEP: u32 = 44;
 export const PRICE_CONTEXT_SWITCH: u32 = 45;
 export const PRICE_IDLE_WAKE: u32 = 46;
-export const PRICES: u32 = 47;
+export const PRICE_TLBI: u32 = 47;
+export const PRICE_DSB: u32 = 48;
+export const PRICES: u32 = 49;
 
 // @ts-ignore: decorator
 @inline

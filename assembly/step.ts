@@ -3,6 +3,7 @@
  * that a context always rests before its next step. Both schedulers call these two and nothing else: the clock charges the price in
  * between, the adversary does not look at it.
  */
+import { broadcast, firstIncomplete } from "./broadcast";
 import { buffered, commit, drainAll, drainCell, loadCell, MODEL_WEAK, storeCell, writeBarrier } from "./cells";
 import { CFG_MODEL, config } from "./config";
 import { NO_PC, runFree } from "./free";
@@ -14,7 +15,7 @@ import {
   stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
-import { price, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE } from "./prices";
+import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
 
 /** The step is disabled: what it waits for is in blockedOn. */
@@ -213,6 +214,16 @@ function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
       else if (imm == 2) writeBarrier(cpu);
       // Only the full barrier is an instruction on x86; the others keep a compiler, or a weaker CPU, from reordering.
       return imm == 0 || (imm != 3 && config(CFG_MODEL) == MODEL_WEAK) ? price(PRICE_FENCE) : 0;
+    case isa.OP_TLBI:
+      // No fence: what was stored before may become visible later, unless a barrier stands in between.
+      broadcast(cpu, <u32>reg(r, <u32>(w >> 16) & 255), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255));
+      return price(PRICE_TLBI);
+    case isa.OP_DSB: {
+      const open = firstIncomplete(cpu);
+      if (open != 0) return block(open, false);
+      drainAll(cpu);
+      return price(PRICE_DSB);
+    }
     case isa.OP_IRQ_OFF:
       store<u32>(hw(cpu), 1, HW_IRQ_OFF);
       return price(PRICE_IRQ_TOGGLE);

@@ -240,14 +240,17 @@ export function loadRoot(cpu: u32, root: u32, pcid: u32, noFlush: bool): void {
 
 /** Ideal coherence: no CPU holds a translation of the range, nor a way into its tables, any more. */
 export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
-    if (!isHolder(root, cpu)) continue;
-    const c = hw(cpu);
-    for (let from: u32 = 0; from < slots; from += 8) {
-      for (let m = occupied(cpu, from); m != 0; m &= m - 1) {
-        const slot = from + <u32>ctz(m);
-        if (leadsInto(entryAt(c, slot), root, start, end)) drop(cpu, slot);
-      }
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) invalidateAt(cpu, root, start, end);
+}
+
+/** The same at one CPU. */
+export function invalidateAt(cpu: u32, root: u32, start: u64, end: u64): void {
+  if (!isHolder(root, cpu)) return;
+  const c = hw(cpu);
+  for (let from: u32 = 0; from < slots; from += 8) {
+    for (let m = occupied(cpu, from); m != 0; m &= m - 1) {
+      const slot = from + <u32>ctz(m);
+      if (leadsInto(entryAt(c, slot), root, start, end)) drop(cpu, slot);
     }
   }
 }

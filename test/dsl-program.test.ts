@@ -105,6 +105,8 @@ const machine = routine("machine", (k: Builder, x: Expr<U64>, y: Expr<U64>) => {
   k.queuePop("pop");
   k.invlpg("invlpg", x);
   k.flushPcid("flush_pcid", x);
+  k.tlbi("tlbi", x, x, y);
+  k.dsb("dsb");
   k.flushAll("flush_all");
   k.loadCr3("load_cr3", x, y, true);
   k.invalidateEverywhere("everywhere", x, x, y);

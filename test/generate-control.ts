@@ -91,6 +91,17 @@ function invalidations(world: World): fc.Arbitrary<Fragment> {
           op("INVAL_EVERYWHERE", { a: I, b: J, c: K }),
         ],
       ),
+    fc
+      .tuple(root, vpn, vpn)
+      .map(
+        ([of, start, end]): Fragment => [
+          li(I, of),
+          li(J, start),
+          li(K, end),
+          op("TLBI", { a: I, b: J, c: K }),
+        ],
+      ),
+    fc.constant<Fragment>([op("DSB")]),
   );
 }
 

@@ -137,6 +137,10 @@ function schedule(of: World): fc.Arbitrary<Move[]> {
     { weight: 3, arbitrary: fc.tuple(cpu, vpn).map(([on, to]) => ({ do: "speculate", cpu: on, vpn: to })) },
     { weight: 1, arbitrary: fc.tuple(cpu, vpn).map(([on, to]) => ({ do: "evict", cpu: on, vpn: to })) },
     {
+      weight: 4,
+      arbitrary: fc.tuple(cpu, cpu).map(([on, of]) => ({ do: "complete", cpu: on, initiator: of })),
+    },
+    {
       weight: 1,
       arbitrary: fc.tuple(cpu, fc.nat({ max: 3 })).map(([on, task]) => ({ do: "setTask", cpu: on, task })),
     },

@@ -117,6 +117,8 @@ const cases: Case[] = [
     price: flat("cr3NoFlush"),
   },
   { op: "INVAL_EVERYWHERE", operands: { a: 1, b: 2, c: 3 }, price: () => 0 },
+  { op: "TLBI", operands: { a: 1, b: 2, c: 3 }, price: flat("tlbi") },
+  { op: "DSB", price: flat("dsb") },
   { op: "FALLOC", operands: { dst: 9 }, price: flat("frameAlloc") },
   { op: "FZERO", operands: { a: 1 }, price: flat("frameZero") },
   {

@@ -12,7 +12,7 @@ export type Choice =
   | { readonly do: "drain"; readonly cpu: number; readonly index: number }
   /** Case.liberties[index] is taken. */
   | { readonly do: "liberty"; readonly index: number }
-  /** The index-th oldest broadcast invalidation that waits at the CPU takes effect. */
+  /** What CPU `index` has broadcast takes effect at this CPU. */
   | { readonly do: "broadcast"; readonly cpu: number; readonly index: number };
 
 /** Shape: "s0*12 i1 w0.0 l2". A run of equal choices is one word. */

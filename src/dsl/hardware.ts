@@ -71,6 +71,20 @@ export class Hardware extends Accesses {
     this.out.step("INVAL_EVERYWHERE", label, { a, b, c }, call("invalidate_everywhere", a, b, c));
   }
 
+  /**
+   * Tell every CPU, this one too, to forget [start, end) vpn. It takes effect at each at any time up to the end of the next dsb(); it is no
+   * fence. Arm's TLBI, AMD's INVLPGB.
+   */
+  tlbi(label: string, root: Operand<U64>, start: Operand<U64>, end: Operand<U64>): void {
+    const [a, b, c] = [nodeOf(root), nodeOf(start), nodeOf(end)];
+    this.out.step("TLBI", label, { a, b, c }, call("tlbi", a, b, c));
+  }
+
+  /** Wait until what this CPU has broadcast has taken effect at every CPU; a full fence. Arm's DSB, AMD's TLBSYNC. */
+  dsb(label: string): void {
+    this.out.step("DSB", label, {}, "dsb()");
+  }
+
   /** A frame number, or 0 when memory is out. */
   allocFrame(label: string): Expr<U64> {
     return this.value("FALLOC", label, u64, {}, "alloc_frame()");

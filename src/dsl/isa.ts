@@ -98,6 +98,8 @@ export const OPS = {
   IRQ_OFF: step,
   IRQ_ON: step,
   WORK: { ...step, imm: "work" },
+  TLBI: { ...step, a: "in", b: "in", c: "in" },
+  DSB: step,
 
   LI: { ...free, dst: "out", imm: "value" },
   MOV: { ...free, dst: "out", a: "in" },

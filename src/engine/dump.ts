@@ -1,6 +1,7 @@
 /** The engine's state as plain data, in the shape that the naive twin has too. */
 import { RECORD_KINDS, type RecordKind } from "../dsl/program.js";
 import type {
+  BroadcastState,
   BufferedStoreState,
   ContextState,
   CopyState,
@@ -144,6 +145,16 @@ class Dump {
     return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
+  #broadcast(c: number): BroadcastState | null {
+    const at = c + this.#v("hwBroadcast");
+    const { cpus } = this.#w.size;
+    const waits = (cpu: number): boolean =>
+      ((this.#u64(at + 24 + (cpu >> 6) * 8) >> BigInt(cpu & 63)) & 1n) !== 0n;
+    const waiting = Array.from({ length: cpus }, (_, cpu) => cpu).filter(waits);
+    if (waiting.length === 0) return null;
+    return { root: Number(this.#u64(at)), start: this.#u64(at + 8), end: this.#u64(at + 16), waiting };
+  }
+
   #cpu(cpu: number): CpuState {
     const c = this.#v("hwBase") + cpu * this.#v("hwStride");
     const at = (name: string): number => this.#u32(c + this.#v(`HW_${name}`));
@@ -160,6 +171,7 @@ class Dump {
       queue,
       stores: this.#stores(c),
       barrierNext: at("SB_COUNT") >>> 31 !== 0,
+      broadcast: this.#broadcast(c),
       taskContext: this.#context(c, "0", this.#v("HW_REGS")),
       interruptContext: this.#context(c, "1", this.#v("hwRegs1")),
       status: this.#u64(c + this.#v("HW_STATUS0")),

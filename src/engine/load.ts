@@ -15,6 +15,8 @@ export interface EngineFunctions {
   step(cpu: number): number;
   access(cpu: number, vpn: bigint, kind: number): number;
   speculate(cpu: number, vpn: bigint): number;
+  canComplete(cpu: number, initiator: number): number;
+  complete(cpu: number, initiator: number): void;
   evict(cpu: number, vpn: bigint): number;
   canDeliver(cpu: number): number;
   deliver(cpu: number): void;

@@ -54,6 +54,7 @@ export class EngineMachine implements SteppableMachine {
       ring: 64,
       lines: 64,
       oracle: true,
+      asyncBroadcast: config.asyncBroadcast ?? false,
       quantum: 1000,
       slice: 1_000_000,
       boundOrder: 0,
@@ -107,6 +108,13 @@ export class EngineMachine implements SteppableMachine {
 
   speculate(cpu: number, vpn: number): boolean {
     return this.#guarded(() => this.world.functions.speculate(cpu, BigInt(vpn))) !== 0;
+  }
+
+  complete(cpu: number, initiator: number): boolean {
+    const { functions } = this.world;
+    if (!functions.canComplete(cpu, initiator)) return false;
+    this.#guarded(() => functions.complete(cpu, initiator));
+    return true;
   }
 
   evict(cpu: number, vpn: number): boolean {

@@ -24,6 +24,8 @@ export interface WorldSize {
   /** Lines of a CPU's private cache, a power of two. */
   readonly lines: number;
   readonly oracle: boolean;
+  /** Each effect of a broadcast invalidation is a choice of its own; at once everywhere unless said. */
+  readonly asyncBroadcast?: boolean;
   readonly quantum: number;
   readonly slice: number;
   /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
@@ -183,6 +185,7 @@ function configure(
   set("SLICE", size.slice);
   set("LINES", size.lines);
   set("ORACLE", size.oracle ? 1 : 0);
+  set("ASYNC_BROADCAST", size.asyncBroadcast ? 1 : 0);
   set("PER_CORE", charges.perCore);
   set("PER_CCX", charges.perCcx);
   set("PER_SOCKET", charges.perSocket);

@@ -41,6 +41,14 @@ export const kernelPrices = {
   maskStep: quantity(4, "cycles", assumed("one word of a bitmap scanned or one bit found")),
   contextSwitch: quantity(1000, "cycles", assumed("pick a task, switch stack and registers, without the mm")),
   idleWake: quantity(2000, "ns", from("MKB", "C", "futex wake on one socket, 1 to 4 microseconds")),
+  tlbi: quantity(100, "cycles", assumed("nobody has published one INVLPGB; about as long as one INVLPG")),
+  dsb: quantity(
+    500,
+    "ns",
+    assumed(
+      "nobody has published TLBSYNC; 95 % of a flush is this wait on Arm [BS23], about an interrupt's way and back",
+    ),
+  ),
 } satisfies Partial<Record<PriceName, Quantity<TimeUnit>>>;
 
 /**

@@ -31,7 +31,7 @@ export const priceNames = [
   "irqEntry", "irqExit", "syscallEntry", "syscallExit", "faultEntry", "faultExit", "assist",
   "frameAlloc", "frameFree", "frameZero", "frameCopy", "tableAlloc", "tableFree",
   "rangeFind", "rangeSet", "cacheLoad", "cacheStore", "queuePush", "queuePop", "maskStep",
-  "contextSwitch", "idleWake",
+  "contextSwitch", "idleWake", "tlbi", "dsb",
 ] as const;
 export type PriceName = (typeof priceNames)[number];
 

@@ -22,6 +22,7 @@ export type Move =
   | { readonly do: "deliver"; readonly cpu: number }
   | { readonly do: "drain"; readonly cpu: number; readonly index: number }
   | { readonly do: "speculate"; readonly cpu: number; readonly vpn: number }
+  | { readonly do: "complete"; readonly cpu: number; readonly initiator: number }
   | { readonly do: "evict"; readonly cpu: number; readonly vpn: number }
   | { readonly do: "setTask"; readonly cpu: number; readonly task: number };
 
@@ -103,6 +104,8 @@ function outcomeOf(machine: SteppableMachine, move: Move): unknown {
         return machine.drain(move.cpu, move.index);
       case "speculate":
         return machine.speculate(move.cpu, move.vpn);
+      case "complete":
+        return machine.complete(move.cpu, move.initiator);
       case "evict":
         return machine.evict(move.cpu, move.vpn);
       case "setTask":

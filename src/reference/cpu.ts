@@ -11,6 +11,14 @@ export interface Context {
   readonly registers: bigint[];
 }
 
+/** An invalidation under way, and the CPUs at which it has not taken effect. */
+export interface Broadcast {
+  readonly root: number;
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly waiting: Set<number>;
+}
+
 export class Cpu {
   readonly id: number;
   task = IDLE_TASK;
@@ -25,6 +33,7 @@ export class Cpu {
   readonly stores: StoreBuffer;
   readonly tlb: Tlb;
   readonly pwc: WalkCache;
+  broadcast: Broadcast | undefined;
   taskContext: Context | undefined;
   interruptContext: Context | undefined;
   status = 0n;
@@ -53,6 +62,7 @@ export class Cpu {
       queue: [...this.queue],
       stores: this.stores.stores.map(({ cell, value, barrier }) => ({ ...cell, value, barrier })),
       barrierNext: this.stores.barrierNext,
+      broadcast: this.broadcast ? { ...this.broadcast, waiting: [...this.broadcast.waiting] } : null,
       taskContext: contextState(this.taskContext),
       interruptContext: contextState(this.interruptContext),
       status: this.status,

@@ -4,6 +4,7 @@
  */
 import type { OpName, Program, RecordKind } from "../dsl/program.js";
 import { access, speculate } from "./access.js";
+import { completeBroadcast } from "./broadcast.js";
 import { copyOf } from "./copy.js";
 import { type Context, Cpu } from "./cpu.js";
 import { Memory } from "./memory.js";
@@ -91,6 +92,10 @@ export class ReferenceMachine implements SteppableMachine {
 
   speculate(cpu: number, vpn: number): boolean {
     return speculate(this.world, this.cpu(cpu), vpn);
+  }
+
+  complete(cpu: number, initiator: number): boolean {
+    return completeBroadcast(this.#cpu(cpu), this.#cpu(initiator), this.config.radixBits);
   }
 
   evict(cpu: number, vpn: number): boolean {

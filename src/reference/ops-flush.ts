@@ -1,6 +1,6 @@
 /* Invalidations and the page-table root. All of them serialise: own stores become visible first. */
+import { completeBroadcast, forget } from "./broadcast.js";
 import type { Cpu } from "./cpu.js";
-import { spanOf } from "./pte.js";
 import type { Step } from "./running.js";
 
 export const INVLPG: Step = (run) => {
@@ -38,14 +38,38 @@ export const INVAL_EVERYWHERE: Step = (run) => {
   const root = run.number(run.op.a);
   const start = run.value(run.op.b);
   const end = run.value(run.op.c);
-  for (const { tlb, pwc, roots } of run.world.cpus) {
-    tlb.dropWhere((entry) => {
-      const first = BigInt(tlb.firstVpn(entry));
-      const span = BigInt(spanOf(entry.size, run.world.config.radixBits));
-      return entry.root === root && first < end && first + span > start;
-    });
-    if (roots.has(root)) pwc.dropAll();
+  for (const cpu of run.world.cpus) forget(cpu, root, start, end, run.world.config.radixBits);
+  return true;
+};
+
+/** Broadcast, Arm's TLBI: under `asyncBroadcast` it takes effect at each CPU when the scheduler says so. */
+export const TLBI: Step = (run) => {
+  const { cpu, world } = run;
+  const root = run.number(run.op.a);
+  const [start, end] = [run.value(run.op.b), run.value(run.op.c)];
+  if (!world.config.asyncBroadcast) {
+    for (const each of world.cpus) forget(each, root, start, end, world.config.radixBits);
+    return true;
   }
+  if (cpu.broadcast !== undefined && cpu.broadcast.root !== root) {
+    for (const each of world.cpus) completeBroadcast(each, cpu, world.config.radixBits);
+  }
+  const open = cpu.broadcast;
+  const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+  const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+  cpu.broadcast = {
+    root,
+    start: open ? least(open.start, start) : start,
+    end: open ? most(open.end, end) : end,
+    waiting: new Set(world.cpus.map(({ id }) => id)),
+  };
+  return true;
+};
+
+/** Waits until the CPU's broadcasts have taken effect everywhere. */
+export const DSB: Step = ({ cpu }) => {
+  if (cpu.broadcast !== undefined) return false;
+  cpu.stores.drainAll();
   return true;
 };
 

@@ -40,6 +40,8 @@ export interface MachineConfig {
   /** Stores that a CPU can hold back. */
   readonly storeBuffer: number;
   readonly assist: "strict" | "legacy" | "knl";
+  /** Broadcast invalidations take effect one CPU at a time, as the scheduler says; else at once. */
+  readonly asyncBroadcast?: boolean;
   readonly geometry: Readonly<Record<TlbName, ArrayGeometry>>;
   readonly pwc: Readonly<Record<PwcName, ArrayGeometry>>;
   readonly serves: { readonly data: ServedBy; readonly fetch: ServedBy; readonly second: ServedBy };
@@ -67,6 +69,8 @@ export interface SteppableMachine {
   drain(cpu: number, index: number): boolean;
   /** A fill without an access; false when the CPU has a translation already or the walk finds none. */
   speculate(cpu: number, vpn: number): boolean;
+  /** What `initiator` has broadcast takes effect at this CPU; false when nothing is left to. */
+  complete(cpu: number, initiator: number): boolean;
   /** Drops the CPU's translations of a page; false when it had none. */
   evict(cpu: number, vpn: number): boolean;
   /** The task that the op TASK names from now on; IDLE_TASK for none. */
@@ -133,6 +137,8 @@ export interface CpuState {
   readonly stores: readonly BufferedStoreState[];
   /** A write barrier stands behind the youngest buffered store. */
   readonly barrierNext: boolean;
+  /** What this CPU has broadcast, and where it has not taken effect. */
+  readonly broadcast: BroadcastState | null;
   readonly taskContext: ContextState | null;
   readonly interruptContext: ContextState | null;
   /** Status of the last END of a task context; 0 at the start. */
@@ -140,6 +146,14 @@ export interface CpuState {
   /** By array, then size, page, PCID. An array that nothing is served by is empty. */
   readonly tlb: Readonly<Record<TlbName, readonly TlbEntryState[]>>;
   readonly pwc: Readonly<Record<PwcName, readonly PwcEntryState[]>>;
+}
+
+/** Pages start..end-1 under a root. */
+export interface BroadcastState {
+  readonly root: number;
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly waiting: readonly number[];
 }
 
 export interface ContextState {
