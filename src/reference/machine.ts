@@ -95,7 +95,7 @@ export class ReferenceMachine implements SteppableMachine {
   }
 
   complete(cpu: number, initiator: number): boolean {
-    return completeBroadcast(this.#cpu(cpu), this.#cpu(initiator), this.config.radixBits);
+    return completeBroadcast(this.cpu(cpu), this.cpu(initiator), this.config.radixBits);
   }
 
   evict(cpu: number, vpn: number): boolean {
