@@ -3,7 +3,7 @@
 /** One variant for each slot that the programs have a choice in. The policies in src/policy name combinations. */
 export interface Slots {
   /** How a flush reaches the other CPUs. */
-  readonly shootdown: "concurrent-ipi" | "coherent" | "none";
+  readonly shootdown: "concurrent-ipi" | "tlbi" | "coherent" | "none";
   /** When munmap, MADV_DONTNEED and exit flush: once for many entries, or each entry before its lock is dropped. */
   readonly unmap: "gather" | "eager";
   /** The same for mprotect and MADV_FREE. */

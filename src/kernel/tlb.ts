@@ -69,6 +69,12 @@ export const flush_tlb_mm_range = routine(
       k.count("flushes.avoided.coherent-hardware");
       return;
     }
+    if (opt.slots.shootdown === "tlbi") {
+      const limit = taskSize(k);
+      k.if(to.get().gt(limit), () => to.set(limit));
+      broadcastFlush(k, mm, from.get(), to.get());
+      return;
+    }
     const stride = k.copy(u64.of(0).add(stride_shift), "stride_shift");
     const freed = k.copy(bool.of(false).or(freed_tables), "freed_tables");
     const pages = to.get().sub(from.get()).shr(stride);
@@ -78,6 +84,23 @@ export const flush_tlb_mm_range = routine(
     });
     const request = { from: from.get(), to: to.get(), stride, freed };
     flushEverywhere(k, opt, mm, request);
+  },
+);
+
+/**
+ * Let the hardware tell everybody: no mask, no interrupt, no generation.
+ *
+ * Source: linux arch/arm64/include/asm/tlbflush.h, __flush_tlb_range(). Left out: ranges too long for single invalidations.
+ */
+export const broadcastFlush = routine(
+  "__flush_tlb_range",
+  (k: Builder, mm: Mm, from: Expr<U64>, to: Expr<U64>) => {
+    // The walkers of other CPUs must see the changed entries before anything is invalidated.
+    k.fence("dsb ishst", "mb");
+    k.tlbi("tlbi vae1is", mm.root, from, to);
+    k.window("broadcast, not complete everywhere");
+    k.dsb("dsb ish");
+    k.count("flushes.remote");
   },
 );
 

@@ -25,6 +25,9 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
     title: "how a flush reaches the other CPUs",
     variants: {
       "concurrent-ipi": { title: "interrupts to the CPUs that need it; this CPU flushes while they do" },
+      tlbi: {
+        title: "the hardware tells every CPU, and waits for all (Arm TLBI and DSB, AMD INVLPGB and TLBSYNC)",
+      },
       coherent: { title: "ideal hardware: every TLB follows the page table, at no cost" },
       none: { title: "it does not: nothing is flushed but by loading a root" },
     },

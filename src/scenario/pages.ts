@@ -27,7 +27,7 @@ export function withPte(
   );
 }
 
-type Flush = (k: Builder, mm: Mm, vpn: Expr<U64>) => void;
+export type Flush = (k: Builder, mm: Mm, vpn: Expr<U64>) => void;
 
 /** Takes a page's entry out, flushes and returns: nobody may use the page from then on. */
 export function unmapPage(
@@ -45,7 +45,11 @@ export function unmapPage(
 }
 
 /** Takes a page's write right away by a plain store, as set_pte_at() does, flushes and returns. */
-export function protectPage(opt: KernelOptions, name = "protect_page"): ProgramSource {
+export function protectPage(
+  opt: KernelOptions,
+  name = "protect_page",
+  flush: Flush = (k, mm, vpn) => flush_tlb_page(k, opt, mm, vpn),
+): ProgramSource {
   return program(name, ["mm", "vpn"], (k, args) => {
     const mm = mmNumber(k, args.mm);
     withPte(k, mm, args.vpn, (pte) => {
@@ -53,7 +57,7 @@ export function protectPage(opt: KernelOptions, name = "protect_page"): ProgramS
       k.write("set_pte_at", pte, pte_wrprotect(old));
     });
     k.window("protected, not flushed");
-    flush_tlb_page(k, opt, mm, args.vpn);
+    flush(k, mm, args.vpn);
     k.promise(mm.root, args.vpn, args.vpn.add(1), "read");
   });
 }
