@@ -3,7 +3,13 @@
 import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
 import { unmap_page_range } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
-import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import {
+  leaveTable,
+  protectStyle,
+  tlb_finish_mmu,
+  tlb_flush_pte_range,
+  tlb_gather_mmu,
+} from "./mmu_gather.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { page } from "./page.js";
@@ -53,7 +59,7 @@ const madvise_free = routine(
   (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>) => {
     k.readLocked(mm.mmap_lock, () => {
       k.work("madvise_vma_behavior");
-      const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.protect === "eager", fullmm: false });
+      const tlb = tlb_gather_mmu(k, opt, mm, protectStyle(opt));
       for_each_vma_range(k, mm.id, start, end, (found) => {
         k.if(vma_is_anonymous(found.vma), () => madvise_free_single_vma(k, opt, tlb, found.start, found.end));
       });
@@ -79,6 +85,7 @@ const madvise_free_single_vma = routine(
           (vpn) => madvise_free_pte(k, opt, tlb, found.table, vpn),
           "vpn",
         );
+        leaveTable(k, opt, tlb, found.table);
       });
     });
   },

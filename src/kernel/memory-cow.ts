@@ -2,6 +2,7 @@
 
 import { type Bool, type Builder, type Expr, routine, type U64, type Var } from "../dsl/index.js";
 import { folio_prealloc } from "./memory-alloc.js";
+import { flushBeforeCopy, flushIfPending } from "./memory-pending.js";
 import type { KernelOptions } from "./options.js";
 import {
   folio_add_new_anon_rmap,
@@ -15,6 +16,7 @@ import {
 } from "./page.js";
 import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_t } from "./pte.js";
 import { flush_tlb_page } from "./tlb.js";
+import { userfaultfd_pte_wp } from "./userfaultfd_k.js";
 import type { vm_fault } from "./vm_fault.js";
 import { vm_page_prot } from "./vma.js";
 
@@ -46,7 +48,12 @@ export const do_wp_page = routine(
               k.write("ptep_set_access_flags", vmf.pte, pte_mkyoung(pte_mkdirty(now)));
               k.count("faults.spurious");
             },
-            () => writeProtected(k, vmf, orig_pte, verdict),
+            () =>
+              k.if(
+                userfaultfd_pte_wp(vmf.vma, now),
+                () => vmf.userfault.set(true),
+                () => writeProtected(k, opt, vmf, orig_pte, verdict),
+              ),
           ),
       );
     });
@@ -58,8 +65,9 @@ export const do_wp_page = routine(
 /** Decide under the lock: share, reuse or copy. Source: linux mm/memory.c, do_wp_page(), wp_can_reuse_anon_folio(). */
 const writeProtected = routine(
   "do_wp_page.decide",
-  (k: Builder, vmf: vm_fault, orig_pte: Pte, verdict: Verdict) => {
+  (k: Builder, opt: KernelOptions, vmf: vm_fault, orig_pte: Pte, verdict: Verdict) => {
     const pfn = orig_pte.pfn;
+    flushIfPending(k, opt, vmf);
     k.if(
       vmf.vma.shared,
       () => verdict.notify.set(true),
@@ -68,20 +76,12 @@ const writeProtected = routine(
           orig_pte.special,
           () => verdict.copy.set(true),
           () => {
-            const reuse = k.var(false, "reuse");
-            const flags = k.read("folio_test_anon", page.at(pfn).flags);
-            reuse.set(isExclusive(flags));
-            k.if(flags.anon.and(reuse.get().not()), () => {
-              const references = k.read("folio_ref_count", page.at(pfn)._refcount);
-              k.if(references.eq(1), () => {
-                k.or("SetPageAnonExclusive", page.at(pfn).flags, page_flags.of({ anon_exclusive: true }));
-                reuse.set(true);
-              });
-            });
+            const reuse = wp_can_reuse_anon_folio(k, opt, pfn);
             k.if(
-              reuse.get(),
+              reuse,
               () => wp_page_reuse(k, vmf, orig_pte),
               () => {
+                flushBeforeCopy(k, opt, vmf, pfn);
                 // The page must not go away, nor become reusable, while it is copied.
                 folio_get(k, pfn);
                 verdict.copy.set(true);
@@ -90,6 +90,28 @@ const writeProtected = routine(
           },
         ),
     );
+  },
+);
+
+/**
+ * Whether a private page belongs to this mapping alone.
+ *
+ * Source: linux mm/memory.c, do_wp_page() and wp_can_reuse_anon_folio(). From 5.8 to 5.18 only the references counted.
+ */
+const wp_can_reuse_anon_folio = routine(
+  "wp_can_reuse_anon_folio",
+  (k: Builder, opt: KernelOptions, pfn: Expr<U64>): Expr<Bool> => {
+    const reuse = k.var(false, "reuse");
+    const flags = k.read("folio_test_anon", page.at(pfn).flags);
+    if (!opt.fix["cow-by-refcount"]) reuse.set(isExclusive(flags));
+    k.if(flags.anon.and(reuse.get().not()), () => {
+      const references = k.read("folio_ref_count", page.at(pfn)._refcount);
+      k.if(references.eq(1), () => {
+        k.or("SetPageAnonExclusive", page.at(pfn).flags, page_flags.of({ anon_exclusive: true }));
+        reuse.set(true);
+      });
+    });
+    return reuse.get();
   },
 );
 

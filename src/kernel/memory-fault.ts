@@ -13,11 +13,13 @@ import {
 import { filemap_fault } from "./filemap.js";
 import { alloc_anon_folio, folio_prealloc } from "./memory-alloc.js";
 import { do_wp_page } from "./memory-cow.js";
+import { do_numa_page } from "./memory-numa.js";
 import { current_mm, type Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { folio_add_new_anon_rmap, folio_add_rmap, folio_mark_dirty, folio_put } from "./page.js";
 import { entryAt, PTE, ptdesc, pte_alloc } from "./pgtable.js";
 import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_none } from "./pte.js";
+import { handle_userfault } from "./userfaultfd_k.js";
 import type { vm_fault } from "./vm_fault.js";
 import { find_vma, type Vma, vm_page_prot, vma_is_accessible, vma_is_anonymous } from "./vma.js";
 import { zero_page } from "./zero_page.js";
@@ -75,13 +77,25 @@ const handle_mm_fault = routine(
     const table = pte_alloc(k, mm, vpn);
     const write = k.copy(access.and(ACCESS_WRITE).ne(0), "write");
     const pte = entryAt(k, table, vpn, PTE);
-    const vmf: vm_fault = { mm, vma, vpn, write, pte, ptl: ptdesc.at(table).ptl, oom: failed };
+    const userfault = k.var(false, "userfault");
+    const vmf: vm_fault = {
+      mm,
+      vma,
+      vpn,
+      write,
+      table,
+      pte,
+      ptl: ptdesc.at(table).ptl,
+      oom: failed,
+      userfault,
+    };
     k.if(
       table.ne(0),
       () => handle_pte_fault(k, opt, vmf),
       () => failed.set(true),
     );
     k.if(failed.get(), () => k.count("faults.oom"));
+    k.if(userfault.get(), () => handle_userfault(k, failed));
   },
 );
 
@@ -94,7 +108,12 @@ const handle_pte_fault = routine("handle_pte_fault", (k: Builder, opt: KernelOpt
   const orig_pte = k.read("orig_pte", vmf.pte);
   k.if(
     pte_none(orig_pte).not(),
-    () => do_wp_page(k, opt, vmf, orig_pte),
+    () =>
+      k.if(
+        orig_pte.protnone,
+        () => do_numa_page(k, opt, vmf, orig_pte),
+        () => do_wp_page(k, opt, vmf, orig_pte),
+      ),
     () =>
       k.if(
         vma_is_anonymous(vmf.vma),

@@ -33,7 +33,11 @@ export const mm_struct = record("mm", {
   mmap_lock: rwlock("mmap_lock"),
   /** Gathers that are open: page tables may be stricter than TLBs. */
   tlb_flush_pending: u64,
-  padBeforeContext: padding(6),
+  /** Bit n: a page whose number is n modulo 64 may be pending. Only the variant `bloom` of the slot `pending` uses it. */
+  tlb_pending_filter: u64,
+  /** Every TLB has followed the changes up to this generation. Only the variant `deferred-gen` uses it. */
+  tlb_gen_completed: u64,
+  padBeforeContext: padding(4),
   /** Never given out twice, unlike mm ids. */
   ctx_id: u64,
   /** Counts the changes that TLBs have to follow. */

@@ -12,6 +12,7 @@ import {
 } from "../dsl/index.js";
 import { type Bounds, free_pgd_range, tableBounds, unmap_page_range, unmap_vmas } from "./memory-zap.js";
 import { current_mm, type Mm, taskSize } from "./mm_types.js";
+import { resetFilter } from "./mm_types-pending.js";
 import { tlb_finish_mmu, tlb_gather_mmu } from "./mmu_gather.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
@@ -47,6 +48,7 @@ const do_vmi_align_munmap = routine(
   "do_vmi_align_munmap",
   (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>) => {
     k.writeLocked(mm.mmap_lock, (held) => {
+      resetFilter(k, opt, mm);
       const found = isMapped(k, mm, start, end);
       const floor = k.var(start, "floor");
       const ceiling = k.var(end, "ceiling");
@@ -83,6 +85,7 @@ export function mmap(opt: KernelOptions): ProgramSource {
   return program("mmap", ["start", "end", "value"], (k, { start, end, value }) => {
     const mm = current_mm(k);
     k.writeLocked(mm.mmap_lock, () => {
+      resetFilter(k, opt, mm);
       k.if(isMapped(k, mm, start, end), () => {
         k.work("vms_gather_munmap_vmas");
         unmap_region(k, opt, mm, start, end, tableBounds(k, mm, start, end));

@@ -20,6 +20,8 @@ export interface GatherStyle {
   readonly eager: boolean;
   /** Nobody can run in the address space any more. */
   readonly fullmm: boolean;
+  /** Flush what a table's entries need before its lock is dropped; no unless said. */
+  readonly perTable?: boolean;
 }
 
 /**
@@ -63,6 +65,8 @@ export interface GatherState {
   /** Last table gathered, 0 for none, and entries left in the table batch. */
   readonly tables: Var<U64>;
   readonly tableRoom: Var<U64>;
+  /** The generation that the next flush has to reach, 0 to raise a new one. Only the variant `deferred-gen` has it. */
+  readonly deferred: Var<U64> | undefined;
 }
 
 /**

@@ -3,6 +3,13 @@
 import { type Bool, type Builder, type Expr, routine, type U64 } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import {
+  dec_tlb_flush_pending,
+  deferGeneration,
+  inc_tlb_flush_pending,
+  mm_tlb_flush_nested,
+  noteDeferred,
+} from "./mm_types-pending.js";
+import {
   __tlb_remove_page,
   type GatherState,
   type GatherStyle,
@@ -26,7 +33,7 @@ const NO_RANGE = TLB_FLUSH_ALL;
 export function tlb_gather_mmu(k: Builder, opt: KernelOptions, mm: Mm, style: GatherStyle): mmu_gather {
   const tlb = { mm, opt: style, state: style.eager ? undefined : emptyState(k, opt, style) };
   // Announced before any lock is taken, so whoever finds a changed entry under its lock finds this too.
-  if (!tlb.opt.eager) k.add("inc_tlb_flush_pending", mm.tlb_flush_pending, 1);
+  if (!tlb.opt.eager) inc_tlb_flush_pending(k, opt, mm);
   return tlb;
 }
 
@@ -41,6 +48,7 @@ function emptyState(k: Builder, opt: KernelOptions, style: GatherStyle): GatherS
     batch_count: k.var(0, "batch_count"),
     tables: k.var(0, "tables"),
     tableRoom: k.var(opt.tunables.MAX_TABLE_BATCH, "table_room"),
+    deferred: opt.slots.pending === "deferred-gen" ? k.var(0, "deferred") : undefined,
   };
 }
 
@@ -55,6 +63,33 @@ function __tlb_reset_range(state: GatherState): void {
   state.start.set(NO_RANGE);
   state.end.set(0);
   state.flags.set(state.flags.get().with({ cleared_ptes: false, freed_tables: false }));
+  state.deferred?.set(0);
+}
+
+/** How mprotect and its kin gather, as the slot `protect` says. */
+export function protectStyle(opt: KernelOptions): GatherStyle {
+  const { protect } = opt.slots;
+  return { eager: protect === "eager", perTable: protect === "per-table", fullmm: false };
+}
+
+/**
+ * The rights of some entries of a table were changed; its lock is about to be dropped.
+ *
+ * Source: none; Linux does nothing here. Flushing under the lock was proposed for userfaultfd in December 2020.
+ */
+export function leaveTable(k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>): void {
+  if (tlb.opt.eager) return;
+  if (tlb.opt.perTable) tlb_flush_mmu_tlbonly(k, opt, tlb);
+  else if (opt.slots.pending === "deferred-gen") deferTable(k, opt, tlb, table);
+}
+
+function deferTable(k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>): void {
+  const { start, deferred } = tlb.state!;
+  const first = deferred!.get().eq(0);
+  const changed = start.get().ne(NO_RANGE);
+  k.if(opt.fix["B-gen-nobump"] ? changed.and(first) : changed, () =>
+    deferred!.set(deferGeneration(k, tlb.mm, table)),
+  );
 }
 
 /**
@@ -69,6 +104,7 @@ export const tlb_flush_pte_range = routine(
       flush_tlb_page(k, opt, tlb.mm, vpn);
       return;
     }
+    noteDeferred(k, opt, tlb.mm, vpn);
     const state = tlb.state!;
     __tlb_adjust_range(k, state, vpn);
     setFlag(state, "cleared_ptes");
@@ -103,6 +139,8 @@ export const pte_free_tlb = routine(
     const state = tlb.state!;
     __tlb_adjust_range(k, state, vpn);
     setFlag(state, "freed_tables");
+    // This change has no generation yet.
+    state.deferred?.set(0);
     tlb_remove_table(k, state, table);
     k.if(state.tableRoom.get().eq(0), () => {
       tlb_flush_mmu_tlbonly(k, opt, tlb);
@@ -127,7 +165,8 @@ export const tlb_flush_mmu_tlbonly = routine(
       const end = all.select(TLB_FLUSH_ALL, state.end.get());
       const pageStride = all.or(state.flags.get().cleared_ptes);
       const stride_shift = pageStride.select(0, levelShift(k, PMD));
-      flush_tlb_mm_range(k, opt, tlb.mm, start, end, stride_shift, state.flags.get().freed_tables);
+      const { freed_tables } = state.flags.get();
+      flush_tlb_mm_range(k, opt, tlb.mm, start, end, stride_shift, freed_tables, state.deferred?.get());
       __tlb_reset_range(state);
     });
   },
@@ -142,6 +181,15 @@ export const tlb_flush_mmu_free = routine(
   },
 );
 
+/** Flush everything, with a generation that covers what the other gather has changed too. */
+function nestedFlush(opt: KernelOptions, state: GatherState): void {
+  setFlag(state, "fullmm");
+  __tlb_reset_range(state);
+  // Widening the range alone would have to keep which levels were changed, and that tables go.
+  if (opt.fix["B-nested-lost-levels"]) state.start.set(0);
+  else setFlag(state, "freed_tables");
+}
+
 /**
  * Flush, free, and close the gather.
  *
@@ -153,16 +201,11 @@ export const tlb_finish_mmu = routine("tlb_finish_mmu", (k: Builder, opt: Kernel
   if (tlb.opt.eager) return;
   const state = tlb.state!;
   if (!opt.fix["B-madv-miss"]) {
-    const pending = k.read("mm_tlb_flush_nested", tlb.mm.tlb_flush_pending);
-    k.if(pending.gt(1), () => {
-      setFlag(state, "fullmm");
-      __tlb_reset_range(state);
-      setFlag(state, "freed_tables");
-    });
+    k.if(mm_tlb_flush_nested(k, tlb.mm), () => nestedFlush(opt, state));
   }
   const nothing = state.start.get().eq(NO_RANGE).and(state.flags.get().freed_tables.not());
   k.if(nothing, () => k.count("flushes.avoided.nothing-changed"));
-  const lower = (): void => k.add("dec_tlb_flush_pending", tlb.mm.tlb_flush_pending, -1);
+  const lower = (): void => dec_tlb_flush_pending(k, opt, tlb.mm);
   if (opt.fix["B-dec-early"]) lower();
   if (opt.fix["B-order-free"]) tlb_flush_mmu_free(k, opt, tlb);
   tlb_flush_mmu_tlbonly(k, opt, tlb);

@@ -3,14 +3,23 @@
 import {
   type Bool,
   type Builder,
+  bool,
   type Expr,
+  type Operand,
   type ProgramSource,
   program,
   routine,
   type U64,
 } from "../dsl/index.js";
 import { current_mm } from "./mm_types.js";
-import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "./mmu_gather.js";
+import { resetFilter } from "./mm_types-pending.js";
+import {
+  leaveTable,
+  protectStyle,
+  tlb_finish_mmu,
+  tlb_flush_pte_range,
+  tlb_gather_mmu,
+} from "./mmu_gather.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { isExclusive, page } from "./page.js";
@@ -19,8 +28,10 @@ import {
   cleanWriteProtected,
   lostPresentOrDirty,
   onlyRaised,
+  PAGE_NONE,
   type Pte,
   pte_flags_need_flush,
+  pte_mkuffd_wp,
   pte_mkwrite,
   pte_modify,
   pte_present,
@@ -58,7 +69,8 @@ export function mprotect(opt: KernelOptions): ProgramSource {
   return program("mprotect", ["start", "end", "prot"], (k, { start, end, prot }) => {
     const mm = current_mm(k);
     k.writeLocked(mm.mmap_lock, () => {
-      const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.protect === "eager", fullmm: false });
+      resetFilter(k, opt, mm);
+      const tlb = tlb_gather_mmu(k, opt, mm, protectStyle(opt));
       for_each_vma_range(k, mm.id, start, end, (found) => mprotect_fixup(k, opt, tlb, found, prot));
       tlb_finish_mmu(k, opt, tlb);
       // Nobody else has changed entries here since: faults and other calls wait for the lock.
@@ -82,51 +94,90 @@ const mprotect_fixup = routine(
     k.if(changed.ne(vma), () => {
       k.work("mprotect_fixup");
       k.setRange("vma_modify_flags", tlb.mm.id, start, end, changed.raw);
-      change_protection(k, opt, tlb, changed, start, end);
+      change_protection(k, opt, tlb, changed, start, end, MPROTECT);
     });
   },
 );
 
+/**
+ * What change_protection() does besides giving entries the rights of their mapping. Bits are known at assembly, or at run time.
+ *
+ * Source: linux include/linux/mm.h, MM_CP_*.
+ */
+export interface CpFlags {
+  readonly try_change_writable: Operand<Bool>;
+  /** Make entries inaccessible, so that the next access says which CPU wants the page. */
+  readonly prot_numa: Operand<Bool>;
+  readonly uffd_wp: Operand<Bool>;
+  readonly uffd_wp_resolve: Operand<Bool>;
+}
+const MPROTECT: CpFlags = {
+  try_change_writable: true,
+  prot_numa: false,
+  uffd_wp: false,
+  uffd_wp_resolve: false,
+};
+
 /** Source: linux mm/mprotect.c, change_protection() down to change_pmd_range(). */
-const change_protection = routine(
+export const change_protection = routine(
   "change_protection",
-  (k: Builder, opt: KernelOptions, tlb: mmu_gather, vma: Vma, start: Expr<U64>, end: Expr<U64>) => {
-    const newprot = k.copy(vm_page_prot(vma), "newprot");
+  (
+    k: Builder,
+    opt: KernelOptions,
+    tlb: mmu_gather,
+    vma: Vma,
+    start: Expr<U64>,
+    end: Expr<U64>,
+    cp_flags: CpFlags,
+  ) => {
+    const newprot = k.copy(
+      bool.of(false).or(cp_flags.prot_numa).select(PAGE_NONE, vm_page_prot(vma)),
+      "newprot",
+    );
     forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
       k.locked(ptdesc.at(found.table).ptl, () => {
         k.forRange(
           found.start,
           found.end,
           1,
-          (vpn) => change_pte(k, opt, tlb, vma, found.table, vpn, newprot),
+          (vpn) => change_pte(k, opt, tlb, { vma, table: found.table, vpn, newprot, cp_flags }),
           "vpn",
         );
+        leaveTable(k, opt, tlb, found.table);
       });
       if (!tlb.opt.eager) k.window("protected, unlocked, TLBs still warm");
     });
   },
 );
 
+interface PteChange {
+  readonly vma: Vma;
+  readonly table: Expr<U64>;
+  readonly vpn: Expr<U64>;
+  readonly newprot: Pte;
+  readonly cp_flags: CpFlags;
+}
+
 /** One turn of the loop in change_pte_range(). Source: linux mm/mprotect.c. */
 const change_pte = routine(
   "change_pte_range",
-  (
-    k: Builder,
-    opt: KernelOptions,
-    tlb: mmu_gather,
-    vma: Vma,
-    table: Expr<U64>,
-    vpn: Expr<U64>,
-    newprot: Pte,
-  ) => {
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, { vma, table, vpn, newprot, cp_flags }: PteChange) => {
     const pte = entryAt(k, table, vpn, PTE);
     const seen = k.read("oldpte", pte);
-    k.if(pte_present(seen), () => {
+    const numa = bool.of(false).or(cp_flags.prot_numa);
+    const changes = numa.select(seen.present, pte_present(seen));
+    k.if(changes, () => {
       const oldpte = k.var(seen, "oldpte");
       // No entry while the new one is computed, so that no A or D bit of the hardware gets lost.
       if (!opt.fix["D-plain-rmw"]) oldpte.set(k.xchg("ptep_modify_prot_start", pte, pte_t.zero));
       const ptent = k.var(pte_modify(oldpte.get(), newprot), "ptent");
-      k.if(can_change_pte_writable(k, vma, ptent.get()), () => ptent.set(pte_mkwrite(ptent.get())));
+      k.if(bool.of(false).or(cp_flags.uffd_wp), () => ptent.set(pte_mkuffd_wp(ptent.get())));
+      k.if(bool.of(false).or(cp_flags.uffd_wp_resolve), () =>
+        ptent.set(ptent.get().with({ uffd_wp: false })),
+      );
+      k.if(bool.of(false).or(cp_flags.try_change_writable), () =>
+        k.if(can_change_pte_writable(k, opt, vma, ptent.get()), () => ptent.set(pte_mkwrite(ptent.get()))),
+      );
       k.write("ptep_modify_prot_commit", pte, ptent.get());
       k.if(
         pte_needs_flush(opt, oldpte.get(), ptent.get()),
@@ -144,7 +195,7 @@ const change_pte = routine(
  */
 const can_change_pte_writable = routine(
   "can_change_pte_writable",
-  (k: Builder, vma: Vma, ptent: Pte): Expr<Bool> => {
+  (k: Builder, opt: KernelOptions, vma: Vma, ptent: Pte): Expr<Bool> => {
     const can = k.var(false, "can_write");
     const untracked = vma.soft_dirty.not().or(ptent.soft_dirty).and(ptent.uffd_wp.not());
     k.if(vma.write.and(ptent.write.not()).and(ptent.protnone.not()).and(untracked), () => {
@@ -154,6 +205,7 @@ const can_change_pte_writable = routine(
         () => can.set(ptent.dirty),
         () =>
           k.if(ptent.special.not(), () => {
+            if (opt.fix["cow-by-refcount"]) return;
             const flags = k.read("PageAnonExclusive", page.at(ptent.pfn).flags);
             can.set(isExclusive(flags));
           }),

@@ -6,10 +6,22 @@ export interface Slots {
   readonly shootdown: "concurrent-ipi" | "tlbi" | "coherent" | "none";
   /** When munmap, MADV_DONTNEED and exit flush: once for many entries, or each entry before its lock is dropped. */
   readonly unmap: "gather" | "eager";
-  /** The same for mprotect and MADV_FREE. */
-  readonly protect: "gather" | "eager";
+  /**
+   * The same for mprotect, MADV_FREE, userfaultfd's write protection and NUMA hinting. The last two differ from `gather` for
+   * userfaultfd only: it takes mmap_lock for writing, or does so for more pages than one table maps.
+   */
+  readonly protect: "gather" | "eager" | "per-table" | "write-lock" | "hybrid";
   /** Which changes of a present entry need a flush at all. */
   readonly "need-flush": "x86-upstream" | "always" | "skip-clean" | "relaxed-raise";
+  /** What a write fault does while a flush is pending. */
+  readonly pending:
+    | "uffd-armed"
+    | "none"
+    | "any"
+    | "armed-or-softdirty"
+    | "copy-only"
+    | "bloom"
+    | "deferred-gen";
   /** What userfaultfd operations take for granted about a page that they fill. */
   readonly "uffd-hint": "none" | "unhinted" | "access-likely" | "write-likely";
 }
@@ -17,7 +29,8 @@ export interface Slots {
 /**
  * Rules of the kernel that a build can break, one at a time, so that a test can see somebody notice.
  *
- * Each says what its build does wrong. A: the shootdown itself. B: gathers. D: which changes need a flush.
+ * Each says what its build does wrong. A: the shootdown itself. B: gathers, and who asks whether a flush is pending. D: which changes
+ * need a flush.
  */
 export const MUTANTS = {
   "A-gen-reorder": "a responder flushes a range although it has missed an earlier generation",
@@ -32,8 +45,24 @@ export const MUTANTS = {
   "B-dec-early": "tlb_flush_pending is lowered before the flush is complete",
   "B-madv-miss": "a gather does not notice that another one is open",
   "B-zap-mkclean": "dirty file pages leave the reverse map before the TLBs are flushed",
+  "B-bool-pending": "tlb_flush_pending says whether a flush is pending, and not how many are",
+  "B-ksm": "KSM does not look whether a flush is pending before it compares pages",
+  "B-numa-migrate":
+    "an entry made inaccessible for NUMA hinting counts as flushed while its flush is pending",
+  "B-nested-lost-levels": "a gather that ends while another is open forgets that it frees page tables",
+  "B-softdirty-no-flush":
+    "clear_refs takes the write right away under mmap_lock for reading and never flushes",
+  "B-softdirty-read-lock": "clear_refs holds mmap_lock for reading",
+  "B-uffd-no-upgrade":
+    "ending userfaultfd's write protection leaves entries read-only that could be writable",
+  "B-v5-refcount":
+    "copy-only flushes by the number of mappings, although references decide whether a page is copied",
+  "B-bloom-clear": "whoever closes the last gather empties the filter of pending addresses",
+  "B-gen-nobump": "a gather raises the generation for its first deferred change only",
   "D-plain-rmw": "mprotect reads and stores an entry where it should exchange it",
   "D-wrprotect-no-flush": "taking the write right away counts as a change that needs no flush",
+  "cow-by-refcount":
+    "a private page is copied when it has another reference, exclusive or not (Linux 5.8 to 5.18)",
   "cow-no-flush": "copy-on-write replaces the entry without a flush",
   "cow-no-recheck": "copy-on-write does not check that the entry is still the one it copied",
   "fork-no-flush": "fork write-protects the parent's pages without a flush",

@@ -80,6 +80,7 @@ export function folio_remove_rmap(k: Builder, pfn: Expr<U64>, label: string): vo
 /** Source: linux mm/page-writeback.c, folio_mark_dirty(). */
 export function folio_mark_dirty(k: Builder, pfn: Expr<U64>): void {
   k.or("folio_mark_dirty", page.at(pfn).flags, page_flags.of({ dirty: true }));
+  k.recordDirty("dirty on record", pfn);
 }
 
 /** Only this mapping refers to the page, or whoever else did has let go since. */

@@ -23,7 +23,9 @@ export const ptdesc = record("table", {
   ptl: spinlock("ptl"),
   /** The next table that the same gather will free, 0 at the end. */
   gatherNext: u64,
-  padBehind: padding(6),
+  /** The generation of its last change whose flush was put off; used by the variant `deferred-gen`. */
+  defer_tlb_gen: u64,
+  padBehind: padding(5),
 });
 
 /** Levels of the page table, named after their entries. Linux's p4d is folded into the pgd. */

@@ -5,19 +5,24 @@ import { exec, exit } from "./exit.js";
 import { i_pages } from "./filemap.js";
 import { fork } from "./fork.js";
 import { mmContextIds } from "./fork-mm.js";
+import { ksm_merge } from "./ksm.js";
 import { madvise } from "./madvise.js";
 import { page_fault } from "./memory-fault.js";
+import { task_numa_work } from "./mempolicy.js";
 import { mm_struct } from "./mm_types.js";
 import { brk, image, mmap, munmap } from "./mmap.js";
 import { mprotect } from "./mprotect.js";
 import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tunables } from "./options.js";
 import { page } from "./page.js";
+import { msync } from "./page-writeback.js";
 import { ptdesc } from "./pgtable.js";
 import { context_switch, runqueue } from "./sched.js";
 import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
 import { task_struct } from "./task.js";
+import { clear_refs } from "./task_mmu.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
+import { userfaultfd_writeprotect } from "./userfaultfd.js";
 import { uffd_fill } from "./userfaultfd-fill.js";
 import { call_function_interrupt } from "./x86-smp.js";
 import { zero_page_pfn } from "./zero_page.js";
@@ -76,6 +81,11 @@ export function kernelEntries(
     exec,
     image,
     uffd_fill,
+    userfaultfd_writeprotect,
+    clear_refs,
+    task_numa_work,
+    ksm_merge,
+    msync,
     page_fault,
     context_switch,
     call_function_interrupt,

@@ -47,6 +47,14 @@ export function pte_wrprotect(pte: Pte): Pte {
   return pte.with({ write: false });
 }
 
+/** Write-protected for userfaultfd, and marked so. */
+export function pte_mkuffd_wp(pte: Pte): Pte {
+  return pte.with({ uffd_wp: true, write: false });
+}
+
+/** Rights that let the hardware see nothing. */
+export const PAGE_NONE: Pte = pte_t.of({ protnone: true, user: true, accessed: true, nx: true });
+
 export function pte_mkwrite(pte: Pte): Pte {
   return pte.with({ write: true });
 }

@@ -12,6 +12,7 @@ import {
   type Var,
 } from "../dsl/index.js";
 import { type Mm, taskSize } from "./mm_types.js";
+import { completeGeneration } from "./mm_types-pending.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
 import { flush_tlb_func } from "./tlb-func.js";
@@ -42,7 +43,8 @@ const should_flush_tlb = routine(
  * Make every CPU forget [start, end) of an address space, and return when all have.
  *
  * The page table must have been changed before. `freed_tables`: page tables of the range are about to be freed, so
- * lazy CPUs must let go too. Interrupts are on.
+ * lazy CPUs must let go too. `generation`: of the last change, when changing has raised one; 0 or absent to raise it now. Interrupts
+ * are on.
  * Source: linux arch/x86/mm/tlb.c, flush_tlb_mm_range().
  */
 export const flush_tlb_mm_range = routine(
@@ -55,6 +57,7 @@ export const flush_tlb_mm_range = routine(
     end: Operand<U64>,
     stride_shift: Operand<U64>,
     freed_tables: Operand<Bool>,
+    generation?: Expr<U64>,
   ) => {
     if (opt.slots.shootdown === "none") {
       k.count("flushes.avoided.never-flushed");
@@ -83,7 +86,7 @@ export const flush_tlb_mm_range = routine(
       to.set(TLB_FLUSH_ALL);
     });
     const request = { from: from.get(), to: to.get(), stride, freed };
-    flushEverywhere(k, opt, mm, request);
+    flushEverywhere(k, opt, mm, request, generation);
   },
 );
 
@@ -111,10 +114,16 @@ interface Hull {
   readonly freed: Expr<Bool>;
 }
 
-function flushEverywhere(k: Builder, opt: KernelOptions, mm: Mm, hull: Hull): void {
+function flushEverywhere(
+  k: Builder,
+  opt: KernelOptions,
+  mm: Mm,
+  hull: Hull,
+  generation: Expr<U64> | undefined,
+): void {
   const early = opt.fix["A-unmap-cpumask"] ? cpumask_any_but_this(k, mm) : undefined;
   // A full fence: page-table stores are before it, reads of the mask and of loaded_mm behind it.
-  const new_tlb_gen = k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
+  const new_tlb_gen = generationOf(k, mm, generation);
   get_flush_tlb_info(k, mm, hull, new_tlb_gen);
   const others = early ?? cpumask_any_but_this(k, mm);
 
@@ -154,6 +163,16 @@ function flushEverywhere(k: Builder, opt: KernelOptions, mm: Mm, hull: Hull): vo
         () => k.count("flushes.avoided.mm-not-loaded"),
       ),
   );
+  if (opt.slots.pending === "deferred-gen") completeGeneration(k, mm, new_tlb_gen);
+}
+
+function generationOf(k: Builder, mm: Mm, known: Expr<U64> | undefined): Expr<U64> {
+  const raise = (): Expr<U64> => k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
+  const raiseIfNone = (gen: Var<U64>): Expr<U64> => {
+    k.if(gen.get().eq(0), () => gen.set(raise()));
+    return gen.get();
+  };
+  return known === undefined ? raise() : raiseIfNone(k.var(known, "new_tlb_gen"));
 }
 
 /** Whether any CPU but this one is in the mask. Source: linux lib/cpumask.c, cpumask_any_but(). */

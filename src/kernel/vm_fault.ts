@@ -12,8 +12,12 @@ export interface vm_fault {
   /** Page number. */
   readonly vpn: Expr<U64>;
   readonly write: Expr<Bool>;
+  /** The PTE table, its entry for the page, and its lock. */
+  readonly table: Expr<U64>;
   readonly pte: Field<pte_t>;
   readonly ptl: SpinLock<"ptl">;
   /** Becomes true when a frame was wanted and memory was out. */
   readonly oom: Var<Bool>;
+  /** Becomes true when userfaultfd is to hear of the fault. */
+  readonly userfault: Var<Bool>;
 }

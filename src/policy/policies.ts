@@ -11,6 +11,7 @@ const linux: Slots = {
   unmap: "gather",
   protect: "gather",
   "need-flush": "x86-upstream",
+  pending: "uffd-armed",
   "uffd-hint": "none",
 };
 

@@ -40,10 +40,13 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
     },
   },
   protect: {
-    title: "when mprotect and MADV_FREE flush",
+    title: "when mprotect, MADV_FREE, userfaultfd's write protection and NUMA hinting flush",
     variants: {
       gather: { title: "once for all entries of a call" },
       eager: { title: "each entry, before its page-table lock is dropped" },
+      "per-table": { title: "once for each page table, before its lock is dropped" },
+      "write-lock": { title: "as gather, and userfaultfd holds mmap_lock for writing" },
+      hybrid: { title: "userfaultfd as per-table up to one table, else as write-lock; the others as gather" },
     },
   },
   "need-flush": {
@@ -53,6 +56,20 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       always: { title: "every change" },
       "skip-clean": { title: "as upstream, but not a lost write right of an entry that was clean" },
       "relaxed-raise": { title: "as upstream, but not a gained right: the stale entry faults once" },
+    },
+  },
+  pending: {
+    title: "what a write fault does while a flush is pending",
+    variants: {
+      "uffd-armed": { title: "it flushes the page if userfaultfd watches the mapping" },
+      none: { title: "nothing" },
+      any: { title: "it flushes the page" },
+      "armed-or-softdirty": {
+        title: "it flushes the page if userfaultfd or soft-dirty tracking watches the mapping",
+      },
+      "copy-only": { title: "as armed-or-softdirty, but only before a copy" },
+      bloom: { title: "as armed-or-softdirty, if a filter of 64 bits says that the page may be pending" },
+      "deferred-gen": { title: "it flushes the page if its table has a generation that is not completed" },
     },
   },
   "uffd-hint": {
@@ -69,7 +86,6 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
 /** All slots, those without a choice too. */
 export const slots: Readonly<Record<string, Slot>> = {
   ...chosen,
-  pending: { title: "what a write fault does while a flush is pending", variants: {} },
   reclaim: { title: "when reclaim, MADV_PAGEOUT and MADV_FREE flush", variants: {} },
   migrate: { title: "when migration, promotion and demotion flush", variants: {} },
   fault: { title: "how a fault finds its mapping and its page table", variants: {} },
