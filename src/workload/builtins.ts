@@ -3,10 +3,11 @@ import type { Builtin } from "./builtin.js";
 import type { Workload } from "./feed.js";
 import { mprotectLoop } from "./mprotect-loop.js";
 import { munmapLoop } from "./munmap-loop.js";
+import { pendingStorm } from "./pending-storm.js";
 import { uffdFill } from "./uffd-fill.js";
 
 /** In the order of lists. */
-export const builtins: readonly Builtin[] = [munmapLoop, mprotectLoop, uffdFill];
+export const builtins: readonly Builtin[] = [munmapLoop, mprotectLoop, pendingStorm, uffdFill];
 
 /**
  * The built-in workload of this name, with these parameters, for a machine of so many CPUs.
