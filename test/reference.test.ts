@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import type { Case } from "../src/dsl/case.js";
 import type { MicroOp, Program } from "../src/dsl/program.js";
 import { runToEnd } from "../src/reference/drive.js";
-import { explore, kernelActions } from "../src/reference/explore.js";
+import { exploreNaively } from "../src/reference/explore.js";
 import { ReferenceMachine } from "../src/reference/machine.js";
 import { SMALL_CONFIG } from "../src/reference/small-config.js";
 import type { MachineConfig } from "../src/reference/state.js";
@@ -28,16 +29,20 @@ function everyOutcome(
   model: MachineConfig["model"],
   read: (machine: ReferenceMachine) => string,
 ): string[] {
+  const { geometry: _geometry, pwc: _pwc, serves: _serves, ...sizes } = SMALL_CONFIG;
   const outcomes = new Set<string>();
-  const make = () => {
-    const machine = new ReferenceMachine(program, { ...SMALL_CONFIG, model });
-    machine.start(0, "left", []);
-    machine.start(1, "right", []);
-    return machine;
+  const play: Case = {
+    program,
+    machine: { ...sizes, model, storeBuffer: 3, tlb: { sets: 1, ways: 1 }, walkCache: 0 },
+    setup: [],
+    threads: [
+      { cpu: 0, does: [{ call: "left", args: [] }] },
+      { cpu: 1, does: [{ call: "right", args: [] }] },
+    ],
+    liberties: [],
+    windows: [],
   };
-  explore(make, kernelActions(2, 3), ({ machine, final }) => {
-    if (final) outcomes.add(read(machine));
-  });
+  exploreNaively(play, 100_000, { atEnd: ({ machine }) => outcomes.add(read(machine)) });
   return [...outcomes].sort();
 }
 

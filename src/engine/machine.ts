@@ -29,6 +29,7 @@ const PWC_ORDER = ["pde", "pdpte", "pml4e"] as const;
 
 /** The engine's side of a comparison with its twin. Traps become errors that say what happened. */
 export class EngineMachine implements SteppableMachine {
+  readonly program: Program;
   readonly config: MachineConfig;
   readonly world: World;
 
@@ -38,6 +39,7 @@ export class EngineMachine implements SteppableMachine {
     build: Build = "debug",
     charges: Charges = NO_CHARGES,
   ) {
+    this.program = program;
     this.config = config;
     const size = {
       cpus: config.cpus,

@@ -22,6 +22,8 @@ function copied<T>(value: T, known: Map<object, object>): T {
 }
 
 function copiedArray(value: readonly unknown[], known: Map<object, object>): unknown[] {
+  // No array of the twin mixes objects with others; most hold the words of a record.
+  if (typeof value[0] !== "object") return value.slice();
   const copy: unknown[] = [];
   known.set(value, copy);
   for (const member of value) copy.push(copied(member, known));

@@ -1,6 +1,5 @@
 /* Runs programs to their end without a scheduler's choices: for trying a mechanism, and for tests that need a state to start from. */
-import type { ReferenceMachine } from "./machine.js";
-import type { AccessKind } from "./state.js";
+import type { AccessKind, SteppableMachine } from "./state.js";
 
 /** Faults of one access in a row after which its handler is taken for broken. */
 const RETRY_LIMIT = 8;
@@ -12,24 +11,24 @@ const ROUND_LIMIT = 100_000;
  * Returns the status of END. Throws Error when nothing can move and the entry has not ended, saying where each CPU stands.
  */
 export function runToEnd(
-  machine: ReferenceMachine,
+  machine: SteppableMachine,
   cpu: number,
   entry: string,
   args: readonly (number | bigint)[] = [],
 ): bigint {
   machine.start(cpu, entry, args);
   settle(machine);
-  if (machine.next(cpu) !== undefined) throw new Error(`${entry} does not end: ${whereAll(machine)}`);
+  if (machine.running(cpu) !== null) throw new Error(`${entry} does not end: ${whereAll(machine)}`);
   return machine.status(cpu);
 }
 
 /** Lets all CPUs go on, round robin, until none can. */
-export function settle(machine: ReferenceMachine): void {
+export function settle(machine: SteppableMachine): void {
   for (let round = 0; round < ROUND_LIMIT; round++) {
     let moved = false;
     for (let cpu = 0; cpu < machine.config.cpus; cpu++) {
       if (machine.deliver(cpu)) moved = true;
-      if (machine.next(cpu) !== undefined && machine.step(cpu) !== "disabled") moved = true;
+      if (machine.running(cpu) !== null && machine.step(cpu) !== "disabled") moved = true;
       if (machine.drain(cpu, 0)) moved = true;
     }
     if (!moved) return;
@@ -41,7 +40,7 @@ export function settle(machine: ReferenceMachine): void {
  * One user access, with page_fault for each fault. Returns true when it succeeds, false for SIGSEGV.
  * Throws Error when it still faults after several faults were handled.
  */
-export function touch(machine: ReferenceMachine, cpu: number, vpn: number, kind: AccessKind): boolean {
+export function touch(machine: SteppableMachine, cpu: number, vpn: number, kind: AccessKind): boolean {
   for (let retries = 0; retries < RETRY_LIMIT; retries++) {
     const outcome = machine.access(cpu, vpn, kind);
     if (outcome === "ok") return true;
@@ -51,15 +50,18 @@ export function touch(machine: ReferenceMachine, cpu: number, vpn: number, kind:
 }
 
 /** Runs context_switch and makes `task` (IDLE_TASK for none) current. */
-export function switchTo(machine: ReferenceMachine, cpu: number, task: number): void {
+export function switchTo(machine: SteppableMachine, cpu: number, task: number): void {
   runToEnd(machine, cpu, "context_switch", [task]);
   machine.setTask(cpu, task);
 }
 
-function whereAll(machine: ReferenceMachine): string {
-  const places = Array.from({ length: machine.config.cpus }, (_, cpu) => {
-    const next = machine.next(cpu);
-    return `CPU ${cpu} ${next === undefined ? "is in user mode" : `waits at ${next.op} ${next.path}`}`;
+/** What each CPU is at: "CPU 0 is in user mode; CPU 1 waits at LOCK munmap.lock". */
+export function whereAll(machine: SteppableMachine): string {
+  const places = machine.state().cpus.map(({ interruptContext, taskContext }, cpu) => {
+    const context = interruptContext ?? taskContext;
+    if (context === null) return `CPU ${cpu} is in user mode`;
+    const op = machine.program.ops[context.pc];
+    return `CPU ${cpu} waits at ${op?.op} ${machine.program.sites[op?.site ?? -1]?.path ?? "?"}`;
   });
   return places.join("; ");
 }

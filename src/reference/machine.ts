@@ -9,7 +9,7 @@ import { copyOf } from "./copy.js";
 import { type Context, Cpu } from "./cpu.js";
 import { Memory } from "./memory.js";
 import { FREE_OPS, isFreeOp, STEP_OPS } from "./ops.js";
-import { Oracle } from "./oracle.js";
+import { Oracle, type Violation } from "./oracle.js";
 import { Running, type World } from "./running.js";
 import type {
   AccessKind,
@@ -140,6 +140,26 @@ export class ReferenceMachine implements SteppableMachine {
   /** Times that each named window was entered. */
   windows(): Record<string, number> {
     return Object.fromEntries(this.program.windows.map((name, at) => [name, this.world.windows[at]!]));
+  }
+
+  /** In the order in which they happened. */
+  violations(): readonly Violation[] {
+    return this.world.oracle.violations;
+  }
+
+  /** Counters and windows begin anew. */
+  forgetStatistics(): void {
+    this.world.counters.fill(0n);
+    this.world.windows.fill(0);
+  }
+
+  /** What later events depend on although state() does not show it: what was copied from where, and the roots that each CPU ever loaded. */
+  unseen(): unknown {
+    const { oracle, cpus } = this.world;
+    return [
+      [...oracle.copyOf].sort(([left], [right]) => left - right),
+      cpus.map(({ roots }) => [...roots].sort()),
+    ];
   }
 
   state(): MachineState {

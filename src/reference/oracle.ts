@@ -54,7 +54,7 @@ export class Oracle {
   /** Open copies by the frame copied to. */
   private readonly copies = new Map<number, Copy>();
   /** Which frame a frame was copied from, once it is mapped in its place. */
-  private readonly copyOf = new Map<number, number>();
+  readonly copyOf = new Map<number, number>();
 
   constructor(config: MachineConfig) {
     this.config = config;

@@ -2,7 +2,7 @@
  * What a machine can be configured with, how a test drives it step by step, and the shape of its state as plain data.
  * The engine's debugging door and the naive twin both implement `SteppableMachine`, so that one harness compares them.
  */
-import type { RecordKind } from "../dsl/program.js";
+import type { Program, RecordKind } from "../dsl/program.js";
 
 export type TlbName = "l1d4k" | "l1d2m" | "l1d1g" | "l1i4k" | "l1i2m" | "stlb4k" | "stlb1g";
 export type PwcName = "pde" | "pdpte" | "pml4e";
@@ -56,6 +56,7 @@ export type StepOutcome = "stepped" | "disabled" | "ended";
 
 /** One choice of a scheduler each. Times do not exist here. */
 export interface SteppableMachine {
+  readonly program: Program;
   readonly config: MachineConfig;
   /** Puts the CPU's task context at an entry, registers zero but the arguments; it must be in user mode. */
   start(cpu: number, entry: string, args: readonly (number | bigint)[]): void;
