@@ -34,6 +34,7 @@ export function collect(world: World, latencies: LatencyCollector, cycles: numbe
       walks: tally("TLB_WALKS"),
       walkCycles: tally("TLB_WALK_CYCLES"),
       walkMemoryReads: tally("TLB_WALK_READS"),
+      assists: tally("TLB_ASSISTS"),
     },
     flushes: {
       local: counter("flushes.local"),

@@ -106,6 +106,7 @@ export const runResultSchema = z.strictObject({
     walks: count,
     walkCycles: count,
     walkMemoryReads: count,
+    assists: count,
   }),
   flushes: z.strictObject({
     local: count,
