@@ -90,6 +90,8 @@ export const runResultSchema = z.strictObject({
   schema: z.literal("shootdown/run@1"),
   machine: z.string(),
   policy: z.string(),
+  /** Variants, by slot, that replaced the policy's own; absent when none did. */
+  set: z.record(z.string(), z.string()).optional(),
   workload: z.string(),
   cpus: count.min(1),
   seed: count,

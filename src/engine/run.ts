@@ -104,6 +104,7 @@ export async function runProgram(
     schema: "shootdown/run@1",
     machine: request.machine.name,
     policy: typeof request.policy === "string" ? request.policy : request.policy.name,
+    ...(Object.keys(request.set ?? {}).length > 0 && { set: { ...request.set } }),
     workload: request.workloadName,
     cpus: request.cpus,
     seed: request.seed,
