@@ -13,9 +13,10 @@
  * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
 import {
-  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, HW_MARKS, hw, hwMarks, STRUCTURES,
+  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, hw, STRUCTURES,
 } from "./layout";
 import { TLB_STRUCTURES } from "./config";
+import { unmark } from "./marks";
 
 export const KEY_WATCH: u64 = 1 << 63;
 export const KEY_GLOBAL: u64 = 1 << 62;
@@ -177,10 +178,7 @@ export function drop(cpu: u32, slot: u32): void {
   const at = entryAt(c, slot);
   const k = clk(cpu);
   const stamp = k + CK_STAMPS + (<usize>slot << 2);
-  if ((load<u64>(at) & KEY_WATCH) != 0) {
-    store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
-    store<u8>(c + hwMarks + slot, 0);
-  }
+  if ((load<u64>(at) & KEY_WATCH) != 0) unmark(c, slot);
   store<u64>(at, 0);
   store<u64>(at, 0, ENTRY_PAYLOAD);
   store<u64>(at, 0, ENTRY_GHOST);

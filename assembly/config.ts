@@ -46,6 +46,8 @@ export const CFG_SWITCH_INDEX: u32 = 26;
 export const CFG_ASYNC_BROADCAST: u32 = 27;
 /** Order in which the bound phase visits CPUs: 0 ascending, 1 descending, 2 odd ones first. Never changes a result. */
 export const CFG_BOUND_ORDER: u32 = 28;
+/** 1: equal worlds have equal bytes in STATE, as a search wants it; up to CANONICAL_CPUS CPUs. */
+export const CFG_CANONICAL: u32 = 29;
 export const CFG_ENTRIES: u32 = 30;
 
 /** Record kinds: global, mm, cpu, task, table, frame. Words of each record: six u32 from here. */
@@ -76,6 +78,7 @@ export const PWC_PDPTE: u32 = 8;
 export const PWC_PML4E: u32 = 9;
 
 export const COUNTERS_MAX: u32 = 96;
+export const CANONICAL_CPUS: u32 = 16;
 
 // @ts-ignore: decorator
 @inline

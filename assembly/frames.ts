@@ -3,9 +3,8 @@
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import {
-  FM_NEXT, frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, pageBytesShift, pools, pteAddress, tableMetaOf, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT,
-} from "./layout";
+import { frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, pageBytesShift, pools, pteAddress, tableMetaOf } from "./layout";
+import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT } from "./meta";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
 

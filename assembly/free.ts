@@ -11,6 +11,7 @@ import {
   HW_TASK, hw, hwRegs1, PROGRAM,
 } from "./layout";
 import { promise } from "./oracle";
+import { callEnds } from "./order";
 import { count, enterWindow, FREE_OPS, sample, SAMPLE_SHOOTDOWN, tally } from "./stats";
 import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
 
@@ -85,7 +86,7 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
     } else if (op == isa.OP_TASK) {
       store<u64>(r + (<usize>dst << 3), <u64>(<u32>(load<u32>(hw(cpu), HW_TASK) - 1)));
     } else if (op == isa.OP_PROMISE) {
-      promise(<u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
+      promise(cpu, <u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
     } else if (op == isa.OP_WINDOW) {
       enterWindow(cpu, <u32>imm);
     } else if (op == isa.OP_COUNT) {
@@ -116,4 +117,5 @@ function end(cpu: u32, status: u64): void {
   store<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0), 0);
   store<u32>(c + (inIrq ? HW_PC1 : HW_PC0), 0);
   if (inIrq) store<u32>(c, 0, HW_IN_IRQ);
+  else callEnds(cpu);
 }

@@ -18,6 +18,7 @@ import { mergeLog } from "./walk";
 export * from "./isa";
 export * from "./config";
 export * from "./layout";
+export * from "./meta";
 export * from "./prices";
 export * from "./trap";
 export * from "./stats";

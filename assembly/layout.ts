@@ -8,20 +8,21 @@
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] |
- *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS |
+ *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
- *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ... | samples |
+ *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | samples |
  *   FEED     | ring[task] |
  *
  * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, MARKS, STAMPS, TAGS, MADE and BROKEN are
- * parallel arrays over slots. Nothing is allocated after plan(); unused bytes of STATE are zero.
+ * parallel arrays over slots; so is EXCUSES in a canonical world, and ORDER in any other (order.ts). Nothing is allocated after plan(); unused bytes of STATE are zero.
  */
 import {
-  CFG_CACHE, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
+  CFG_CACHE, CFG_CANONICAL, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
   CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, COUNTERS_MAX, TLB_STRUCTURES,
 } from "./config";
 import { OP_BYTES } from "./isa";
+import { FM_BYTES, TM_BYTES } from "./meta";
 
 /** First byte of the program. */
 export const PROGRAM: usize = 65536;
@@ -48,8 +49,10 @@ export let frameWords: usize = 0;
 export const FW_LIVE: u32 = 1;
 export const FW_COPIED: u32 = 2;
 export const FW_GENERATION_SHIFT: u32 = 2;
-/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, marked entries, 0}. */
+/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, frames live at most, marks of DIRTY}. */
 export let pools: usize = 0;
+/** Translations that store without setting D, though the page table has D clear. */
+export const POOL_CLEANED: usize = 28;
 export let ranges: usize = 0;
 export let rangesStride: usize = 0;
 export let pageCache: usize = 0;
@@ -76,6 +79,8 @@ export const HW_SB_COUNT: usize = 56;
 export const HW_MARKS: usize = 60;
 export const HW_QUEUE_HEAD: usize = 64;
 export const HW_QUEUE_COUNT: usize = 68;
+/** 1 once the call in the task context has taken a step. */
+export const HW_STARTED: usize = 72;
 export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
@@ -87,37 +92,11 @@ export const ENTRY_BYTES: usize = 24;
 export const ENTRY_PAYLOAD: usize = 8;
 export const ENTRY_GHOST: usize = 16;
 export const ENTRY_ROOT: usize = 20;
+/** One u16 a slot. */
 export let hwMarks: usize = 0;
+/** One u64 a slot, in a canonical world. */
+export let hwExcuses: usize = 0;
 
-// Offsets within meta records.
-export const TM_BYTES: usize = 32;
-export const TM_ROOT: usize = 0;
-export const TM_LEVEL: usize = 4;
-export const TM_NEXT: usize = 8;
-export const TM_LIVE: usize = 12;
-export const TM_BASE: usize = 16;
-export const FM_BYTES: usize = 64;
-/** The frame that this one was copied from, once the page table maps it in that one's place. */
-export const FM_COPY_OF: usize = 0;
-export const FM_NEXT: usize = 4;
-/** Leaf page-table entries that map this frame now. */
-export const FM_MAPPED: usize = 12;
-/** First open copy whose source this frame is: the frame copied to; further ones are chained by FM_COPY_NEXT. */
-export const FM_COPY_TO: usize = 16;
-// On the target of an open copy: the source, the next target of that source, the address space and page, the site of the copy.
-export const FM_COPY_FROM: usize = 20;
-export const FM_COPY_NEXT: usize = 24;
-export const FM_COPY_ROOT: usize = 28;
-export const FM_COPY_VPN: usize = 32;
-export const FM_COPY_SITE: usize = 40;
-// A store hit the source after the copy: CPU + 1, the site that made its translation stale (NO_SITE: it was not), the access.
-export const FM_LOST_CPU: usize = 44;
-export const FM_LOST_MADE: usize = 48;
-export const FM_LOST_KIND: usize = 52;
-/** Site of the last free + 1; 0 when it was never freed. */
-export const FM_FREED_SITE: usize = 56;
-/** No step at all. */
-export const NO_SITE: u32 = 0xffffffff;
 /** Bytes of a range: {start vpn u64, end vpn u64, value u64}; a map starts with its count (u64). */
 export const RANGE_BYTES: usize = 24;
 
@@ -156,6 +135,8 @@ export const CK_WAIT_LOCK: usize = 92;
 export const CK_NEXT_TASK: usize = 96;
 export const CK_LAST_FAULT: usize = 104;
 export const CK_FAULT_REPEATS: usize = 112;
+/** In a world that is not canonical: number of the call in the task context, counted over all CPUs. */
+export const CK_CALL: usize = 120;
 /** A feed record for an access that no feed holds. */
 export const CK_RECORD: usize = 128;
 /** What run() of quick.ts works on: one line. */
@@ -202,6 +183,8 @@ export const ST_WINDOWS: usize = ST_VIOLATIONS + 8 * VIOLATION_BYTES; // u64 x 6
 export const ST_FIXED: usize = ST_WINDOWS + 64 * 8;
 export let stMade: usize = 0;
 export let stBroken: usize = 0;
+/** Four u64 a slot, in a world that is not canonical. */
+export let stOrder: usize = 0;
 /** {u32 count, u32 lost} then SAMPLES_MAX x {u32 entry, u32 cpu, u64 cycles}. */
 export let samples: usize = 0;
 export const SAMPLES_MAX: u32 = 65536;
@@ -260,7 +243,8 @@ function planHw(at: usize): usize {
   hwEntries = line(hwBroadcast + 24 + (<usize>maskWords << 3));
   hwMarks = hwEntries + <usize>slots * ENTRY_BYTES;
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
-  hwStride = line(hwMarks + slots) + 64;
+  hwExcuses = (hwMarks + (<usize>slots << 1) + 7) & ~(<usize>7);
+  hwStride = line(hwExcuses + (config(CFG_CANONICAL) != 0 ? <usize>slots << 3 : 0)) + 64;
   hwBase = at;
   return at + hwStride * <usize>cpus;
 }
@@ -322,7 +306,8 @@ function planStats(at: usize): usize {
   statsBase = at;
   stMade = ST_FIXED;
   stBroken = stMade + (<usize>slots << 2);
-  stStride = line(stBroken + (<usize>slots << 2)) + 64;
+  stOrder = (stBroken + (<usize>slots << 2) + 7) & ~(<usize>7);
+  stStride = line(stOrder + (config(CFG_CANONICAL) != 0 ? 0 : <usize>slots << 5)) + 64;
   stBase = at;
   at += stStride * <usize>cpus;
   samples = at;

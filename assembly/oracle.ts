@@ -3,23 +3,25 @@
  * copies and accesses, and knows no mechanism.
  *
  * It costs the fast path nothing: when a page-table entry loses a right, the translations that still grant it, on every CPU that ever
- * loaded the root, are marked; a marked key does not match on the fast path, and the slow path asks here. MARKS of a slot:
- *
- *   7             6..4                     3                 2..0
- *   | frame freed | promised gone: x w r | source of a copy | stale: x w r |
+ * loaded the root, are marked (marks.ts); a marked key does not match on the fast path, and the slow path asks here.
  *
  * `made` of a slot is the site that made it stale, `broken` the site that promised (a call's return) or freed although it was.
  */
 import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
-import { frameOf, KEY_WATCH, occupied, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
+import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE,
-  FM_LOST_CPU, FM_LOST_KIND, FM_LOST_MADE, FM_MAPPED, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, HW_TASK, hw, hwMarks, NO_SITE,
-  pageBytesShift, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade, tableMetaOf, tablePages, TM_BASE, TM_LEVEL,
-  TM_LIVE, TM_ROOT, VIOLATION_BYTES,
+  CK_CLOCK, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
+  HW_MARKS, HW_TASK, hw, pageBytesShift, POOL_CLEANED, pools, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade,
+  tableMetaOf, tablePages, VIOLATION_BYTES,
 } from "./layout";
-import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
+import {
+  FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_LOST_CPU, FM_LOST_KIND,
+  FM_LOST_MADE, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT,
+} from "./meta";
+import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_D, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
+import { ALL, COPIED, DIRTY, EXEC, FREED, GONE_SHIFT, JUDGED, markOf, READ, setMark, WRITE } from "./marks";
+import { becameStale, excused, inheritOrder, noLongerStale } from "./order";
 
 export const STALE_FRAME: u32 = 0;
 export const STALE_RIGHT: u32 = 1;
@@ -36,50 +38,22 @@ export const VIOLATION_FRAME: usize = 32;
 export const VIOLATION_MADE: usize = 36;
 export const VIOLATION_BROKEN: usize = 40;
 
-const READ: u32 = 1;
-const WRITE: u32 = 2;
-const EXEC: u32 = 4;
-const ALL: u32 = 7;
-const COPIED: u32 = 8;
-const FREED: u32 = 128;
-
 // @ts-ignore: decorator
 @inline
 function pfnOf(pte: u64): u32 {
   return <u32>((pte >> PFN_SHIFT) & PFN_MASK);
 }
 
-function setMark(cpu: u32, slot: u32, mark: u32): void {
-  const c = hw(cpu);
-  const at = entryAt(c, slot);
-  const key = load<u64>(at);
-  const had = (key & KEY_WATCH) != 0;
-  store<u8>(c + hwMarks + slot, <u8>mark);
-  if (mark != 0 && !had) {
-    store<u64>(at, key | KEY_WATCH);
-    store<u32>(c, load<u32>(c, HW_MARKS) + 1, HW_MARKS);
-  } else if (mark == 0 && had) {
-    store<u64>(at, key & ~KEY_WATCH);
-    store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function markOf(cpu: u32, slot: u32): u32 {
-  return load<u8>(hw(cpu) + hwMarks + slot);
-}
-
 /** What a translation grants beyond its page-table entry. */
 function staleRights(payload: u64, pte: u64): u32 {
   if ((pte & PTE_P) == 0 || pfnOf(pte) != frameOf(payload)) return ALL;
-  let stale: u32 = 0;
+  let stale: u32 = (payload & PAY_DIRTY) != 0 && (pte & PTE_D) == 0 ? DIRTY : 0;
   if ((payload & PAY_WRITE) != 0 && (pte & PTE_W) == 0) stale |= WRITE;
   if ((payload & PAY_EXEC) != 0 && (pte & PTE_NX) != 0) stale |= EXEC;
   return stale;
 }
 
-function compare(cpu: u32, slot: u32, pte: u64, site: u32): void {
+function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   const stale = staleRights(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD), pte);
   const mark = markOf(cpu, slot);
   if (stale == (mark & ALL)) return;
@@ -92,13 +66,16 @@ function compare(cpu: u32, slot: u32, pte: u64, site: u32): void {
     freed = (word & FW_LIVE) == 0 ? FREED : 0;
   }
   // A right that is granted again is no longer owed: its promise goes with it.
-  const kept = (mark & (COPIED | (stale << 4))) | freed;
+  const kept = (mark & (COPIED | JUDGED | (stale << GONE_SHIFT))) | freed;
   setMark(cpu, slot, kept | stale);
-  store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
+  const newly = stale & ~mark;
+  if (newly != 0) becameStale(maker, cpu, slot, newly);
+  if ((mark & ~stale & ALL) != 0) noLongerStale(cpu, slot, mark & ~stale & ALL);
+  if (site != NO_SITE) store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
 }
 
 /** Calls back for every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied. */
-function visit(cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
+function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
   const c = hw(cpu);
   for (let family: u32 = 0; family < 3; family++) {
     const structure = config(CFG_STRUCTURE_OF + family * 3 + size);
@@ -108,7 +85,7 @@ function visit(cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64,
       const key = load<u64>(entryAt(c, slot));
       if (key == 0 || pageOf(key) != page || (<u32>(key >> 1) & 3) != size) continue;
       if (load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
-      if (what == 0) compare(cpu, slot, value, site);
+      if (what == 0) compare(maker, cpu, slot, value, site);
       else markCopied(cpu, slot, <u32>value);
     }
   }
@@ -137,7 +114,21 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
   if (isLeaf) closeCopy(root, vpn, pfnOf(value), site);
   const now = isLeaf ? value : 0;
   for (let other: u32 = 0; other < cpus; other++) {
-    if (isHolder(root, other)) visit(other, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
+    if (isHolder(root, other)) visit(cpu, other, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
+  }
+}
+
+/** Hardware set D in the present entry at `address`: whoever stored without setting it may do so again. */
+export function pteDirtied(address: usize, value: u64): void {
+  if (load<u32>(pools + POOL_CLEANED) == 0 || !config(CFG_ORACLE)) return;
+  const table = <u32>((address - tablePages) >> pageBytesShift);
+  const meta = tableMetaOf(table);
+  const level = load<u32>(meta, TM_LEVEL);
+  if (load<u32>(meta, TM_LIVE) == 0 || (level != 0 && (value & PTE_PS) == 0)) return;
+  const root = load<u32>(meta, TM_ROOT);
+  const page = (load<u64>(meta, TM_BASE) >> <u64>(radixBits * level)) + (<u64>(address >> 3) & radixMask);
+  for (let other: u32 = 0; other < cpus; other++) {
+    if (load<u32>(hw(other), HW_MARKS) != 0 && isHolder(root, other)) visit(other, other, root, page, level, 0, value, NO_SITE);
   }
 }
 
@@ -149,10 +140,9 @@ function addMapped(pfn: u32, by: i32): void {
   assert(load<i32>(meta, FM_MAPPED) >= 0);
 }
 
-/** A call returned after it took rights away: what is still stale in the range is promised gone. */
-export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u32): void {
-  if (remaining == 2) return;
-  const gone: u32 = remaining == 0 ? ALL : WRITE;
+/** A call of `promiser` is about to return after it took rights away: what is still stale in the range is promised gone. */
+export function promise(promiser: u32, root: u32, start: u64, end: u64, remaining: u32, site: u32): void {
+  const gone: u32 = remaining == 0 ? READ | WRITE | EXEC : remaining == 1 ? WRITE : DIRTY;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     const c = hw(cpu);
     if (load<u32>(c, HW_MARKS) == 0 || !isHolder(root, cpu)) continue;
@@ -163,7 +153,8 @@ export function promise(root: u32, start: u64, end: u64, remaining: u32, site: u
       const vpn = pageOf(key) << <u64>(radixBits * size);
       if (vpn >= end || vpn + (<u64>1 << <u64>(radixBits * size)) <= start) continue;
       const mark = markOf(cpu, slot);
-      const promised = (mark & gone & ALL) << 4;
+      const owed = mark & gone;
+      const promised = (owed & ~excused(promiser, cpu, slot, owed)) << GONE_SHIFT;
       if ((mark & promised) == promised) continue;
       setMark(cpu, slot, mark | promised);
       store<u32>(st(cpu) + stBroken + (<usize>slot << 2), site);
@@ -205,7 +196,7 @@ export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: 
   store<u64>(to, vpn, FM_COPY_VPN);
   store<u32>(to, site, FM_COPY_SITE);
   for (let other: u32 = 0; other < cpus; other++) {
-    if (isHolder(root, other)) visit(other, root, vpn, 0, 1, source, site);
+    if (isHolder(root, other)) visit(other, other, root, vpn, 0, 1, source, site);
   }
 }
 
@@ -280,6 +271,7 @@ export function inherit(cpu: u32, from: u32, to: u32): void {
   const mark = markOf(cpu, from);
   if (mark == 0) return;
   setMark(cpu, to, mark);
+  inheritOrder(cpu, from, to);
   store<u32>(st(cpu) + stMade + (<usize>to << 2), load<u32>(st(cpu) + stMade + (<usize>from << 2)));
   store<u32>(st(cpu) + stBroken + (<usize>to << 2), load<u32>(st(cpu) + stBroken + (<usize>from << 2)));
 }
@@ -300,7 +292,7 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
     return;
   }
   const need: u32 = isStore ? WRITE : kind == KIND_FETCH ? EXEC : READ;
-  if (((mark >> 4) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
+  if (((mark >> GONE_SHIFT) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
   if (!isStore) return;
   const root = <u32>(ghost >> 32);
   if (stale != 0) {

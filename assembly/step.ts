@@ -11,10 +11,11 @@ import { canDeliver, pop, push, raise, raiseOne } from "./ipi";
 import * as isa from "./isa";
 import { NONE, OP_BYTES } from "./isa";
 import {
-  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
+  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
   stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
+import { callBegins } from "./order";
 import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
 
@@ -271,6 +272,7 @@ export function step(cpu: u32): i32 {
   const w = load<u64>(ip);
   const cost = shared(cpu, <u32>w & 255, r, w, load<u64>(ip, 8), pc);
   if (cost < 0) return cost;
+  if (!inIrq && load<u32>(c, HW_STARTED) == 0) callBegins(cpu);
   store<u32>(pcAt, pc + 1);
   return cost;
 }

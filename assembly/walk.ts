@@ -14,6 +14,7 @@ import {
   CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, HW_PCID, HW_ROOT, hw, LOG_MAX, pteAddress, radixBits, radixMask,
 } from "./layout";
 import { walkCost } from "./lines";
+import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
 import { tally, TLB_ASSISTS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 
@@ -82,6 +83,7 @@ export function mergeLog(cpu: u32): void {
     if ((pte & PTE_PEND) == 0) continue;
     const set = ((pte & PTE_PEND_A) != 0 ? PTE_A : 0) | ((pte & PTE_PEND_D) != 0 ? PTE_D : 0);
     store<u64>(at, (pte & ~PTE_PEND) | set);
+    if ((set & ~pte & PTE_D) != 0 && (pte & PTE_P) != 0) pteDirtied(at, pte | set);
   }
   store<u32>(k, 0, CK_LOG_COUNT);
 }

@@ -136,6 +136,7 @@ function sizeOf(stream: Stream, machine: MachineNumbers, options: HotOptions): W
     ring: stream.records.length / 2,
     lines: CACHE_LINES,
     oracle: options.oracle,
+    canonical: false,
     quantum: machine.quantumCycles,
     // There is only one task, which never has to give way.
     slice: 2 ** 31,

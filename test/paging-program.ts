@@ -81,6 +81,18 @@ export const PAGING: Program = tinyProgram(
     copy: { args: ["source", "target", "vpn"], ops: [loadRoot, op("FCOPY", { a: 0, b: 1, c: 2, d: 11 })] },
     promiseNone: { args: ["start", "end"], ops: [loadRoot, op("PROMISE", { a: 11, b: 0, c: 1, imm: 0 })] },
     promiseRead: { args: ["start", "end"], ops: [loadRoot, op("PROMISE", { a: 11, b: 0, c: 1, imm: 1 })] },
+    zap: {
+      args: ["index"],
+      ops: [
+        loadTable,
+        op("LI", { dst: 1, imm: 0 }),
+        op("PTE_XCHG", { dst: 2, a: 10, b: 0, c: 1 }),
+        op("WORK"),
+        loadRoot,
+        op("ADD", { dst: 3, a: 0, imm: 1 }),
+        op("PROMISE", { a: 11, b: 0, c: 3, imm: 0 }),
+      ],
+    },
     call_function_interrupt: { ops: [] },
   },
 );

@@ -106,6 +106,7 @@ export class TinyClock {
       ring: 4096,
       lines: 4096,
       oracle: true,
+      canonical: false,
       quantum: options.quantum ?? lookahead(prices),
       slice: 1_000_000_000,
       boundOrder: 0,

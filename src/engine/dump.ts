@@ -23,8 +23,8 @@ export function readState(world: World, tlbs: readonly TlbName[], pwcs: readonly
   return new Dump(world, tlbs, pwcs).state();
 }
 
-const MARK_STALE = 7;
-const MARK_FREED = 128;
+const MARK_STALE = 15;
+const MARK_FREED = 512;
 
 class Dump {
   readonly #w: World;
@@ -164,6 +164,7 @@ class Dump {
     });
     return {
       task: (at("TASK") - 1) >>> 0,
+      started: at("STARTED") !== 0,
       irqsOn: at("IRQ_OFF") === 0,
       pending: at("PENDING") !== 0,
       root: at("ROOT"),
@@ -252,7 +253,8 @@ class Dump {
       const at = this.#entry(cpu, slot);
       const payload = this.#u64(at + this.#v("ENTRY_PAYLOAD"));
       const ghost = this.#u64(at + this.#v("ENTRY_GHOST"));
-      const mark = this.#w.u8[this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks") + slot]!;
+      const mark =
+        this.#w.u16[(this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks")) / 2 + slot]!;
       return {
         vpn: Number((key >> 15n) & 0xfffffffffn) * 2 ** (size * this.#w.size.radixBits),
         size,
@@ -270,9 +272,29 @@ class Dump {
           this.#generation(Number((payload >> 12n) & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
+        excused: [0, 1, 2, 3].map((right) => ((mark >> right) & 1 ? this.#excused(cpu, slot, right) : 0)),
       };
     });
     return entries.sort((a, b) => a.size - b.size || a.vpn - b.vpn || a.pcid - b.pcid);
+  }
+
+  /** CPUs, as bits, whose promises do not speak for a stale right of a slot. */
+  #excused(cpu: number, slot: number, right: number): number {
+    if (this.#w.size.canonical) {
+      const at = this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwExcuses") + slot * 8;
+      return Number((this.#u64(at) >> BigInt(right * 16)) & 0xffffn);
+    }
+    const order = this.#u64(
+      this.#v("stBase") + cpu * this.#v("stStride") + this.#v("stOrder") + slot * 32 + right * 8,
+    );
+    return Array.from({ length: this.#w.size.cpus }, (_, other) => other)
+      .filter((other) => {
+        const hw = this.#v("hwBase") + other * this.#v("hwStride");
+        const call = this.#u64(this.#v("clkBase") + other * this.#v("clkStride") + this.#v("CK_CALL"));
+        const started = this.#u32(hw + this.#v("HW_STARTED")) !== 0;
+        return started && Number(order & 0xffffn) !== other && order >> 16n >= call;
+      })
+      .reduce((bits, other) => bits | (1 << other), 0);
   }
 
   #pwc(cpu: number, structure: number): PwcEntryState[] {

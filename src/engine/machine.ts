@@ -38,6 +38,7 @@ export class EngineMachine implements SteppableMachine {
     config: MachineConfig,
     build: Build = "debug",
     charges: Charges = NO_CHARGES,
+    canonical = config.cpus <= 16,
   ) {
     this.program = program;
     this.config = config;
@@ -57,6 +58,7 @@ export class EngineMachine implements SteppableMachine {
       lines: 64,
       oracle: true,
       asyncBroadcast: config.asyncBroadcast ?? false,
+      canonical,
       quantum: 1000,
       slice: 1_000_000,
       boundOrder: 0,

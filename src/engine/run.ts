@@ -147,6 +147,7 @@ function worldSize(request: RunRequest, quantum: number): WorldSize {
     ring: 16_384,
     lines: 1024,
     oracle: true,
+    canonical: false,
     quantum,
     slice: SLICE_CYCLES,
     boundOrder: 0,

@@ -26,6 +26,8 @@ export interface WorldSize {
   readonly oracle: boolean;
   /** Each effect of a broadcast invalidation is a choice of its own; at once everywhere unless said. */
   readonly asyncBroadcast?: boolean;
+  /** Equal worlds have equal bytes; for up to 16 CPUs. A clock, which compares no worlds, does without. */
+  readonly canonical: boolean;
   readonly quantum: number;
   readonly slice: number;
   /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
@@ -186,6 +188,9 @@ function configure(
   set("LINES", size.lines);
   set("ORACLE", size.oracle ? 1 : 0);
   set("ASYNC_BROADCAST", size.asyncBroadcast ? 1 : 0);
+  if (size.canonical && size.cpus > instance.value("CANONICAL_CPUS"))
+    throw new RangeError(`a canonical world has at most ${instance.value("CANONICAL_CPUS")} CPUs`);
+  set("CANONICAL", size.canonical ? 1 : 0);
   set("PER_CORE", charges.perCore);
   set("PER_CCX", charges.perCcx);
   set("PER_SOCKET", charges.perSocket);

@@ -92,6 +92,7 @@ function fill(
     free: !memory.isAllocated(pfn),
     stale: 0,
     gone: 0,
+    since: [],
     made: -1,
     broken: -1,
   };

@@ -40,7 +40,7 @@ export class Cpu {
 
   constructor(id: number, memory: Memory) {
     this.id = id;
-    this.stores = new StoreBuffer(memory);
+    this.stores = new StoreBuffer(memory, id);
     this.tlb = new Tlb(memory.config);
     this.pwc = new WalkCache(memory.config);
   }
@@ -55,6 +55,7 @@ export class Cpu {
       context === undefined ? null : { pc: context.pc, registers: [...context.registers] };
     return {
       task: this.task,
+      started: oracle.isUnderWay(this.id),
       irqsOn: this.irqsOn,
       pending: this.pending,
       root: this.root,
@@ -66,7 +67,10 @@ export class Cpu {
       taskContext: contextState(this.taskContext),
       interruptContext: contextState(this.interruptContext),
       status: this.status,
-      tlb: this.tlb.state((entry) => entry.generation !== oracle.generationOf(entry.pfn)),
+      tlb: this.tlb.state(
+        (entry) => entry.generation !== oracle.generationOf(entry.pfn),
+        (entry) => oracle.excuses(entry),
+      ),
       pwc: this.pwc.state(),
     };
   }

@@ -64,6 +64,7 @@ export class ReferenceMachine implements SteppableMachine {
     const op = this.program.ops[context.pc]!;
     const step = STEP_OPS[op.op as keyof typeof STEP_OPS];
     if (!step(new Running(this.world, target, context, op))) return "disabled";
+    if (context === target.taskContext) this.world.oracle.stepped(cpu);
     context.pc++;
     this.settle(target);
     return target.context === context ? "stepped" : "ended";
@@ -112,7 +113,7 @@ export class ReferenceMachine implements SteppableMachine {
   }
 
   poke(kind: RecordKind, record: number, word: number, value: bigint): void {
-    this.world.memory.write({ kind, record, word }, value, -1);
+    this.world.memory.write({ kind, record, word }, value, { site: -1, cpu: -1 });
   }
 
   running(cpu: number): "task" | "interrupt" | null {
@@ -234,6 +235,7 @@ export class ReferenceMachine implements SteppableMachine {
       return;
     }
     cpu.taskContext = undefined;
+    this.world.oracle.callEnded(cpu.id);
     cpu.status = status;
   }
 }

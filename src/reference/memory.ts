@@ -1,6 +1,7 @@
 /* What all CPUs share: records of words, page tables, frames, address-space maps and the page cache. */
 import type { Program, RecordKind } from "../dsl/program.js";
 import type { Oracle } from "./oracle.js";
+import { DIRTY, has, PRESENT } from "./pte.js";
 import { RangeMap } from "./range-map.js";
 import type { MachineConfig } from "./state.js";
 
@@ -11,6 +12,12 @@ export interface Cell {
   readonly kind: RecordKind | "pte";
   readonly record: number;
   readonly word: number;
+}
+
+/** The step that asked for a write: its site and its CPU, -1 for none. */
+export interface Origin {
+  readonly site: number;
+  readonly cpu: number;
 }
 
 export interface Table {
@@ -59,8 +66,8 @@ export class Memory {
     return this.recordOf(cell)[cell.word]!;
   }
 
-  /** A store or atomic of a program becomes visible to everyone; `site` is the step that asked for it, -1 for none. */
-  write(cell: Cell, value: bigint, site: number): void {
+  /** A store or atomic of a program becomes visible to everyone. */
+  write(cell: Cell, value: bigint, by: Origin): void {
     value &= WORD;
     if (cell.kind !== "pte") {
       this.recordOf(cell)[cell.word] = value;
@@ -70,13 +77,15 @@ export class Memory {
     const old = table.entries.get(cell.word) ?? 0n;
     if (value === 0n) table.entries.delete(cell.word);
     else table.entries.set(cell.word, value);
-    this.oracle.pteWritten(table, cell.word, old, value, site);
+    this.oracle.pteWritten(table, cell.word, old, value, by);
   }
 
-  /** What a walker does: sets A or D. No mapping and no right changes by it, so the oracle need not know. */
+  /** What a walker does: sets A or D. */
   setPteBits(number: number, index: number, bits: bigint): void {
-    const { entries } = this.table(number, index);
-    entries.set(index, (entries.get(index) ?? 0n) | bits);
+    const table = this.table(number, index);
+    const old = table.entries.get(index) ?? 0n;
+    table.entries.set(index, old | bits);
+    if (has(bits & ~old, DIRTY) && has(old, PRESENT)) this.oracle.pteDirtied(table, index, old | bits);
   }
 
   private recordOf(cell: Cell): bigint[] {

@@ -27,7 +27,7 @@ export const TASK: FreeOp = (run) => give(run, run.cpu.task);
 
 export const PROMISE: FreeOp = (run) => {
   const { a, b, c, imm } = run.op;
-  run.world.oracle.promised(run.number(a), run.value(b), run.value(c), imm, run.op.site);
+  run.world.oracle.promised(run.number(a), run.value(b), run.value(c), imm, run.origin);
   return undefined;
 };
 

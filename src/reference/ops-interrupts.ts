@@ -81,7 +81,7 @@ function changeBit(run: Running, change: (word: bigint, bit: bigint) => bigint):
   const bit = 1n << BigInt(cpu % 64);
   run.cpu.stores.drainAll();
   const old = run.world.memory.read(cell);
-  run.world.memory.write(cell, change(old, bit), run.op.site);
+  run.world.memory.write(cell, change(old, bit), run.origin);
   run.set(run.op.dst, (old & bit) !== 0n);
   return true;
 }

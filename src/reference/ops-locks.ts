@@ -52,7 +52,7 @@ function attempt(run: Running, taken: (word: bigint) => bigint | undefined): boo
   const cell = run.field();
   run.cpu.stores.drainAll();
   const word = taken(run.world.memory.read(cell));
-  if (word !== undefined) run.world.memory.write(cell, word, run.op.site);
+  if (word !== undefined) run.world.memory.write(cell, word, run.origin);
   run.set(run.op.dst, word !== undefined);
   return true;
 }
@@ -64,6 +64,6 @@ function release(run: Running, released: (word: bigint) => bigint | undefined): 
   const old = run.world.memory.read(cell);
   const word = released(old);
   if (word === undefined) throw new Error(`${run.op.op} of a lock not held: the word is ${old}`);
-  run.world.memory.write(cell, word, run.op.site);
+  run.world.memory.write(cell, word, run.origin);
   return true;
 }

@@ -49,7 +49,7 @@ function returningOld(run: Running, cell: Cell, change: (old: bigint) => bigint)
   run.cpu.stores.drainAll();
   const { memory } = run.world;
   const old = memory.read(cell);
-  memory.write(cell, change(old), run.op.site);
+  memory.write(cell, change(old), run.origin);
   run.set(run.op.dst, old);
   return true;
 }
@@ -59,7 +59,7 @@ function compareExchange(run: Running, cell: Cell): boolean {
   run.cpu.stores.drainAll();
   const { memory } = run.world;
   const swaps = memory.read(cell) === run.value(run.op.c);
-  if (swaps) memory.write(cell, run.value(run.op.d), run.op.site);
+  if (swaps) memory.write(cell, run.value(run.op.d), run.origin);
   run.set(run.op.dst, swaps);
   return true;
 }
@@ -70,6 +70,6 @@ function returningNothing(run: Running, change: (old: bigint) => bigint): boolea
   if (run.world.config.model === "weak") run.cpu.stores.drainFor(cell);
   else run.cpu.stores.drainAll();
   const { memory } = run.world;
-  memory.write(cell, change(memory.read(cell)), run.op.site);
+  memory.write(cell, change(memory.read(cell)), run.origin);
   return true;
 }

@@ -2,8 +2,8 @@
  * What the owner of the memory is entitled to see. It looks at the same accesses and page-table changes as the hardware does,
  * and marks TLB entries: `stale` where they allow more than the page table does, `gone` where a call has promised that they do not.
  */
-import type { Memory, Table } from "./memory.js";
-import { has, isLeafAt, NO_EXECUTE, PRESENT, pfnOf, spanOf, WRITE } from "./pte.js";
+import type { Memory, Origin, Table } from "./memory.js";
+import { DIRTY, has, isLeafAt, NO_EXECUTE, PRESENT, pfnOf, spanOf, WRITE } from "./pte.js";
 import {
   type AccessKind,
   INVARIANT_NAMES,
@@ -17,7 +17,12 @@ import { walk } from "./walk.js";
 const READ_RIGHT = 1;
 const WRITE_RIGHT = 2;
 const EXEC_RIGHT = 4;
-const ALL_RIGHTS = 7;
+/** To store without setting D. */
+const DIRTY_RIGHT = 8;
+const RIGHTS = [READ_RIGHT, WRITE_RIGHT, EXEC_RIGHT, DIRTY_RIGHT];
+const ALL_RIGHTS = 15;
+/** What each promise takes away: 0 none is left, 1 reading is, 2 all but storing without setting D. */
+const REMOVED = [READ_RIGHT | WRITE_RIGHT | EXEC_RIGHT, WRITE_RIGHT, DIRTY_RIGHT];
 /** The right that each access kind needs. */
 const NEEDED: Readonly<Record<AccessKind, number>> = { 0: READ_RIGHT, 1: WRITE_RIGHT, 2: EXEC_RIGHT };
 
@@ -51,6 +56,9 @@ export class Oracle {
   private readonly tlbs: Tlb[] = [];
   private memory: Memory | undefined;
   private readonly freeSites: number[];
+  /** Calls that have taken a step so far, and which of them is under way on a CPU. */
+  private calls = 0;
+  private readonly underWay = new Map<number, number>();
   /** Open copies by the frame copied to. */
   private readonly copies = new Map<number, Copy>();
   /** Which frame a frame was copied from, once it is mapped in its place. */
@@ -78,29 +86,66 @@ export class Oracle {
     return this.freeSites[pfn] ?? -1;
   }
 
+  /** The task context of the CPU took a step. */
+  stepped(cpu: number): void {
+    if (!this.underWay.has(cpu)) this.underWay.set(cpu, ++this.calls);
+  }
+
+  callEnded(cpu: number): void {
+    this.underWay.delete(cpu);
+  }
+
+  isUnderWay(cpu: number): boolean {
+    return this.underWay.has(cpu);
+  }
+
+  /** For each right, if it is stale: CPUs, as bits, whose calls under way began before another CPU made it stale. */
+  excuses(entry: TlbEntry): number[] {
+    return RIGHTS.map((right, at) => {
+      if ((entry.stale & right) === 0) return 0;
+      const { cpu: maker, calls } = entry.since[at]!;
+      const others = [...this.underWay].filter(([cpu, call]) => cpu !== maker && call <= calls);
+      return others.reduce((bits, [cpu]) => bits | (1 << cpu), 0);
+    });
+  }
+
   /** A program changed a page-table entry. Only leaves of tables in use say what an address space maps. */
-  pteWritten(table: Table, index: number, old: bigint, value: bigint, site: number): void {
+  pteWritten(table: Table, index: number, old: bigint, value: bigint, by: Origin): void {
     const { root, level, base } = table;
     if (!table.live || old === value) return;
     const isLeaf = has(value, PRESENT) && isLeafAt(value, level);
     const wasLeaf = has(old, PRESENT) && isLeafAt(old, level);
     if (!isLeaf && !wasLeaf) return;
     const vpn = base + index * spanOf(level, this.config.radixBits);
-    for (const tlb of this.tlbs) {
-      for (const entry of tlb.entries()) {
-        const same = entry.root === root && entry.size === level && tlb.firstVpn(entry) === vpn;
-        if (same) this.compareWithLeaf(entry, isLeaf ? value : 0n, site);
-      }
+    for (const entry of this.translations(root, level, vpn)) {
+      this.compareWithLeaf(entry, isLeaf ? value : 0n, by);
     }
-    if (isLeaf) this.mapped(root, vpn, pfnOf(value), site);
+    if (isLeaf) this.mapped(root, vpn, pfnOf(value), by.site);
+  }
+
+  /** Hardware set D in a present entry. */
+  pteDirtied(table: Table, index: number, value: bigint): void {
+    const { root, level, base } = table;
+    if (!table.live || !isLeafAt(value, level)) return;
+    const vpn = base + index * spanOf(level, this.config.radixBits);
+    for (const entry of this.translations(root, level, vpn)) this.compareWithLeaf(entry, value, undefined);
+  }
+
+  private translations(root: number, size: number, vpn: number): TlbEntry[] {
+    return this.tlbs.flatMap((tlb) =>
+      tlb
+        .entries()
+        .filter((entry) => entry.root === root && entry.size === size && tlb.firstVpn(entry) === vpn),
+    );
   }
 
   /** Marks what an entry allows beyond the leaf that stands in the page table now (0 when there is none of its size). */
-  private compareWithLeaf(entry: TlbEntry, leaf: bigint, site: number): void {
+  private compareWithLeaf(entry: TlbEntry, leaf: bigint, by: Origin | undefined): void {
     let stale = ALL_RIGHTS;
     if (has(leaf, PRESENT) && pfnOf(leaf) === entry.pfn) {
       stale = entry.write && !has(leaf, WRITE) ? WRITE_RIGHT : 0;
       if (entry.exec && has(leaf, NO_EXECUTE)) stale |= EXEC_RIGHT;
+      if (entry.dirty && !has(leaf, DIRTY)) stale |= DIRTY_RIGHT;
     }
     if (stale === entry.stale) return;
     if ((entry.stale & ~stale & READ_RIGHT) !== 0) {
@@ -108,23 +153,30 @@ export class Oracle {
       entry.generation = this.generationOf(entry.pfn);
       entry.free = !this.memory!.isAllocated(entry.pfn);
     }
+    if (by !== undefined) {
+      const now = { cpu: by.cpu, calls: this.calls };
+      entry.since = RIGHTS.map((right, at) =>
+        (stale & ~entry.stale & right) !== 0 ? now : (entry.since[at] ?? now),
+      );
+      entry.made = by.site;
+    }
     entry.stale = stale;
-    entry.made = site;
     // A right that is granted again is no longer owed.
     entry.gone &= stale;
   }
 
-  /** A call is about to return: in these pages of this address space, no more than `remaining` (0 none, 1 read) is left. */
-  promised(root: number, start: bigint, end: bigint, remaining: bigint, site: number): void {
-    if (remaining === 2n) return;
-    const removed = remaining === 0n ? ALL_RIGHTS : WRITE_RIGHT;
+  /** A call is about to return, and promises (REMOVED says what) for these pages what it and calls before it have done. */
+  promised(root: number, start: bigint, end: bigint, remaining: bigint, by: Origin): void {
+    const removed = REMOVED[Number(remaining)]!;
     for (const tlb of this.tlbs) {
       for (const entry of tlb.entries()) {
         const first = BigInt(tlb.firstVpn(entry));
         const span = BigInt(spanOf(entry.size, this.config.radixBits));
         if (entry.root !== root || first >= end || first + span <= start) continue;
-        const newly = entry.stale & removed & ~entry.gone;
-        if (newly !== 0) entry.broken = site;
+        const excused = this.excuses(entry).map((bits, at) => ((bits >> by.cpu) & 1) * RIGHTS[at]!);
+        const spokenFor = excused.reduce((rights, right) => rights & ~right, entry.stale & removed);
+        const newly = spokenFor & ~entry.gone;
+        if (newly !== 0) entry.broken = by.site;
         entry.gone |= newly;
       }
     }

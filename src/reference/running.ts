@@ -1,6 +1,6 @@
 import type { MicroOp, Program, RecordKind } from "../dsl/program.js";
 import type { Context, Cpu } from "./cpu.js";
-import type { Cell, Memory } from "./memory.js";
+import type { Cell, Memory, Origin } from "./memory.js";
 import type { Oracle } from "./oracle.js";
 import type { MachineConfig } from "./state.js";
 
@@ -32,6 +32,10 @@ export class Running {
     this.cpu = cpu;
     this.context = context;
     this.op = op;
+  }
+
+  get origin(): Origin {
+    return { site: this.op.site, cpu: this.cpu.id };
   }
 
   /** The value of a register operand; no register is 0. Throws RangeError for one that the program does not have. */

@@ -127,6 +127,8 @@ export interface RangeState {
 
 export interface CpuState {
   readonly task: number;
+  /** The call in the task context has taken a step. */
+  readonly started: boolean;
   readonly irqsOn: boolean;
   /** A call-function interrupt waits to be taken. */
   readonly pending: boolean;
@@ -191,9 +193,11 @@ export interface TlbEntryState {
   readonly generation: number;
   /** The frame was free at the fill or has been freed since: an access through this entry is stale-frame. */
   readonly free: boolean;
-  /** Rights beyond the page table's, and those that a call promised away: 1 read, 2 write, 4 execute. */
+  /** Rights beyond the page table's, and those that a call promised away: 1 read, 2 write, 4 execute, 8 store without setting D. */
   readonly stale: number;
   readonly gone: number;
+  /** For each of the four rights, if it is stale: CPUs, as bits, whose calls under way do not speak for it. */
+  readonly excused: readonly number[];
 }
 
 export interface PwcEntryState {

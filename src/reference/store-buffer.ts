@@ -17,7 +17,10 @@ export class StoreBuffer {
   private readonly memory: Memory;
   private readonly config: MachineConfig;
 
-  constructor(memory: Memory) {
+  private readonly cpu: number;
+
+  constructor(memory: Memory, cpu: number) {
+    this.cpu = cpu;
     this.memory = memory;
     this.config = memory.config;
   }
@@ -31,7 +34,7 @@ export class StoreBuffer {
   /** A plain store. A full buffer first lets its oldest one go. */
   store(cell: Cell, value: bigint, site: number): void {
     if (this.config.model === "sc") {
-      this.memory.write(cell, value, site);
+      this.memory.write(cell, value, { site, cpu: this.cpu });
       return;
     }
     // Reading rejects a cell that does not exist now, at the step that names it, and not when it drains.
@@ -53,7 +56,7 @@ export class StoreBuffer {
   /** Makes the index-th oldest store visible; `canDrain` says whether it may. */
   drain(index: number): void {
     const [store] = this.stores.splice(index, 1);
-    this.memory.write(store!.cell, store!.value, store!.site);
+    this.memory.write(store!.cell, store!.value, { site: store!.site, cpu: this.cpu });
     // A barrier with nothing before it holds nothing back.
     if (this.stores.length > 0) this.stores[0]!.barrier = false;
     else this.barrierNext = false;

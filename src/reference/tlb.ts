@@ -20,6 +20,8 @@ export interface TlbEntry {
   free: boolean;
   stale: number;
   gone: number;
+  /** For each right, the write that made it stale: its CPU, and how many calls had begun by then. */
+  since: readonly { readonly cpu: number; readonly calls: number }[];
   /** Sites: the step that made it stale, the step that should have waited for a flush. */
   made: number;
   broken: number;
@@ -93,19 +95,27 @@ export class Tlb {
     return entry.page * spanOf(entry.size, this.config.radixBits);
   }
 
-  /** `wasFreed` says of an entry whether its frame was freed since the fill. */
-  state(wasFreed: (entry: TlbEntry) => boolean): Record<TlbName, TlbEntryState[]> {
-    const states = TLB_NAMES.map((name) => [name, this.arrayState(this.arrays.get(name)!, wasFreed)]);
+  /** `wasFreed` says of an entry whether its frame was freed since the fill, `excused` which CPUs do not speak for its rights. */
+  state(
+    wasFreed: (entry: TlbEntry) => boolean,
+    excused: (entry: TlbEntry) => number[],
+  ): Record<TlbName, TlbEntryState[]> {
+    const states = TLB_NAMES.map((name) => [
+      name,
+      this.arrayState(this.arrays.get(name)!, wasFreed, excused),
+    ]);
     return Object.fromEntries(states) as Record<TlbName, TlbEntryState[]>;
   }
 
   private arrayState(
     array: AssociativeArray<TlbEntry>,
     wasFreed: (entry: TlbEntry) => boolean,
+    excused: (entry: TlbEntry) => number[],
   ): TlbEntryState[] {
     const states = array.entries().map(({ entry, age }) => {
-      const { page: _page, made: _made, broken: _broken, ...seen } = entry;
-      return { ...seen, vpn: this.firstVpn(entry), free: entry.free || wasFreed(entry), age };
+      const { page: _page, made: _made, broken: _broken, since: _since, ...seen } = entry;
+      const free = entry.free || wasFreed(entry);
+      return { ...seen, vpn: this.firstVpn(entry), free, excused: excused(entry), age };
     });
     return states.sort(
       (left, right) =>

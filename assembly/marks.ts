@@ -1,0 +1,60 @@
+/*
+ * What the oracle remembers about a translation. MARKS of a slot:
+ *
+ *   10       9       8        7..4                       3..0
+ *   | judged | freed | copied | promised gone: d x w r | stale: d x w r |
+ *
+ * A right is stale while the entry grants it and its page-table entry does not; d is the right to store without setting D. It is promised
+ * gone once a call has said so. `freed`: the frame was freed without its page-table entry having changed. `copied`: the frame is the
+ * source of an open copy. `judged`: it was taken for clean, and the entry may be written through.
+ */
+import { KEY_WATCH } from "./assoc";
+import { CFG_CANONICAL, config } from "./config";
+import { entryAt, HW_MARKS, hw, hwExcuses, hwMarks, POOL_CLEANED, pools } from "./layout";
+
+export const READ: u32 = 1;
+export const WRITE: u32 = 2;
+export const EXEC: u32 = 4;
+export const DIRTY: u32 = 8;
+export const ALL: u32 = 15;
+export const GONE_SHIFT: u32 = 4;
+export const COPIED: u32 = 256;
+export const FREED: u32 = 512;
+export const JUDGED: u32 = 1024;
+
+// @ts-ignore: decorator
+@inline
+export function markOf(cpu: u32, slot: u32): u32 {
+  return load<u16>(hw(cpu) + hwMarks + (<usize>slot << 1));
+}
+
+/** A marked entry is watched: it never matches on the fast path. */
+export function setMark(cpu: u32, slot: u32, mark: u32): void {
+  const c = hw(cpu);
+  const at = entryAt(c, slot);
+  const key = load<u64>(at);
+  const had = (key & KEY_WATCH) != 0;
+  countCleaned(markOf(cpu, slot), mark);
+  store<u16>(c + hwMarks + (<usize>slot << 1), <u16>mark);
+  if (mark != 0 && !had) {
+    store<u64>(at, key | KEY_WATCH);
+    store<u32>(c, load<u32>(c, HW_MARKS) + 1, HW_MARKS);
+  } else if (mark == 0 && had) {
+    store<u64>(at, key & ~KEY_WATCH);
+    store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function countCleaned(old: u32, mark: u32): void {
+  if (((old ^ mark) & DIRTY) != 0) store<u32>(pools + POOL_CLEANED, load<u32>(pools + POOL_CLEANED) + ((mark & DIRTY) != 0 ? 1 : -1));
+}
+
+/** The entry goes, and what was remembered about it. */
+export function unmark(c: usize, slot: u32): void {
+  countCleaned(load<u16>(c + hwMarks + (<usize>slot << 1)), 0);
+  store<u32>(c, load<u32>(c, HW_MARKS) - 1, HW_MARKS);
+  store<u16>(c + hwMarks + (<usize>slot << 1), 0);
+  if (config(CFG_CANONICAL) != 0) store<u64>(c + hwExcuses + (<usize>slot << 3), 0);
+}
