@@ -53,7 +53,7 @@ export function ksm_merge(opt: KernelOptions): ProgramSource {
 }
 
 /** Source: linux mm/ksm.c, try_to_merge_one_page(). */
-const try_to_merge_one_page = routine(
+export const try_to_merge_one_page = routine(
   "try_to_merge_one_page",
   (k: Builder, opt: KernelOptions, candidate: Candidate, kpage: Expr<U64>, prot: Pte) => {
     const orig_pte = k.var(pte_t.zero, "orig_pte");
