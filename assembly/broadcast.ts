@@ -5,9 +5,9 @@
  * Of the CPU that asked: {u64 root, u64 start, u64 end, mask of the CPUs at which it has not taken effect}; all zero when there is none. What
  * is asked for before the first is complete widens the range, and starts again at every CPU.
  *
- * The clock lets it take effect at once. Under the adversary (CFG_ASYNC_BROADCAST) each effect is a choice.
+ * The clock lets it take effect at once. Under the adversary (CFG_FREE_HARDWARE) each effect is a choice.
  */
-import { CFG_ASYNC_BROADCAST, config } from "./config";
+import { CFG_FREE_HARDWARE, config } from "./config";
 import { cpus, hw, hwBroadcast, maskWords } from "./layout";
 import { invalidateAt, invalidateEverywhere } from "./tlb";
 
@@ -31,7 +31,7 @@ export function firstIncomplete(initiator: u32): usize {
 }
 
 export function broadcast(initiator: u32, root: u32, start: u64, end: u64): void {
-  if (config(CFG_ASYNC_BROADCAST) == 0) {
+  if (config(CFG_FREE_HARDWARE) == 0) {
     invalidateEverywhere(root, start, end);
     return;
   }

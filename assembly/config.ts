@@ -42,8 +42,11 @@ export const CFG_SWITCH_ENTRY: u32 = 23;
 export const CFG_IMAGE_INDEX: u32 = 24;
 export const CFG_FAULT_INDEX: u32 = 25;
 export const CFG_SWITCH_INDEX: u32 = 26;
-/** Each effect of a broadcast invalidation is a choice of its own; else it takes effect everywhere at once. */
-export const CFG_ASYNC_BROADCAST: u32 = 27;
+/**
+ * What hardware does at a time of its own is left to the scheduler: each effect of a broadcast invalidation, and when the release of a
+ * spinlock becomes visible. Else both are at once.
+ */
+export const CFG_FREE_HARDWARE: u32 = 27;
 /** Order in which the bound phase visits CPUs: 0 ascending, 1 descending, 2 odd ones first. Never changes a result. */
 export const CFG_BOUND_ORDER: u32 = 28;
 /** 1: equal worlds have equal bytes in STATE, as a search wants it; up to CANONICAL_CPUS CPUs. */

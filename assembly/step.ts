@@ -5,7 +5,7 @@
  */
 import { broadcast, firstIncomplete } from "./broadcast";
 import { buffered, commit, drainAll, drainCell, loadCell, MODEL_WEAK, storeCell, writeBarrier } from "./cells";
-import { CFG_MODEL, config } from "./config";
+import { CFG_FREE_HARDWARE, CFG_MODEL, config } from "./config";
 import { NO_PC, runFree } from "./free";
 import { canDeliver, pop, push, raise, raiseOne } from "./ipi";
 import * as isa from "./isa";
@@ -93,10 +93,22 @@ function rmw(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
   return cost;
 }
 
+/** The release of a spinlock is a plain store behind all others: on x86 no fence, elsewhere a store-release. */
+function unlockLater(cpu: u32, at: usize, pc: u32): i32 {
+  assert(load<u64>(at) == cpu + 1); // released by its owner
+  writeBarrier(cpu);
+  const cost = writeCost(cpu, at) + price(PRICE_STORE);
+  storeCell(cpu, at, 0, pc);
+  return cost;
+}
+
 /** Locks: a spinlock's word is 0 or owner + 1; an rw-semaphore's is a reader count, or bit 63 and the writer + 1. */
 function lockStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
   const dst = <u32>(w >> 8) & 255;
   const writer: u64 = (<u64>1 << 63) | <u64>(cpu + 1);
+  if (op == isa.OP_UNLOCK && config(CFG_FREE_HARDWARE) != 0) return unlockLater(cpu, at, pc);
+  // Whoever does not wait fences before he looks, and so sees a release of his own.
+  if (op == isa.OP_TRYLOCK || op == isa.OP_TRYRLOCK) drainAll(cpu);
   const old = load<u64>(at);
   let next = old;
   let taken = true;

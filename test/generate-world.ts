@@ -86,7 +86,7 @@ const config: fc.Arbitrary<MachineConfig> = fc
     model: fc.constantFrom("sc", "tso", "weak"),
     storeBuffer: fc.constantFrom(1, 2, 4, 8),
     assist: fc.constantFrom("strict", "legacy", "knl"),
-    asyncBroadcast: fc.boolean(),
+    freeHardware: fc.boolean(),
     // Small arrays lose their entries most often, which is what most differences show in.
     shape: fc.constantFrom<(typeof SHAPES)[number]>("narrow", "narrow", "narrow", "narrow", ...SHAPES),
     sets: fc.integer({ min: 1, max: 3 }),

@@ -57,7 +57,7 @@ export class EngineMachine implements SteppableMachine {
       ring: 64,
       lines: 64,
       oracle: true,
-      asyncBroadcast: config.asyncBroadcast ?? false,
+      freeHardware: config.freeHardware ?? false,
       canonical,
       quantum: 1000,
       slice: 1_000_000,

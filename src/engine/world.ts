@@ -24,8 +24,8 @@ export interface WorldSize {
   /** Lines of a CPU's private cache, a power of two. */
   readonly lines: number;
   readonly oracle: boolean;
-  /** Each effect of a broadcast invalidation is a choice of its own; at once everywhere unless said. */
-  readonly asyncBroadcast?: boolean;
+  /** What hardware does at a time of its own is left to the scheduler; at once unless said. */
+  readonly freeHardware?: boolean;
   /** Equal worlds have equal bytes; for up to 16 CPUs. A clock, which compares no worlds, does without. */
   readonly canonical: boolean;
   readonly quantum: number;
@@ -187,7 +187,7 @@ function configure(
   set("SLICE", size.slice);
   set("LINES", size.lines);
   set("ORACLE", size.oracle ? 1 : 0);
-  set("ASYNC_BROADCAST", size.asyncBroadcast ? 1 : 0);
+  set("FREE_HARDWARE", size.freeHardware ? 1 : 0);
   if (size.canonical && size.cpus > instance.value("CANONICAL_CPUS"))
     throw new RangeError(`a canonical world has at most ${instance.value("CANONICAL_CPUS")} CPUs`);
   set("CANONICAL", size.canonical ? 1 : 0);

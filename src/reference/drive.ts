@@ -30,6 +30,7 @@ export function settle(machine: SteppableMachine): void {
       if (machine.deliver(cpu)) moved = true;
       if (machine.running(cpu) !== null && machine.step(cpu) !== "disabled") moved = true;
       if (machine.drain(cpu, 0)) moved = true;
+      for (let from = 0; from < machine.config.cpus; from++) if (machine.complete(cpu, from)) moved = true;
     }
     if (!moved) return;
   }

@@ -42,12 +42,12 @@ export const INVAL_EVERYWHERE: Step = (run) => {
   return true;
 };
 
-/** Broadcast, Arm's TLBI: under `asyncBroadcast` it takes effect at each CPU when the scheduler says so. */
+/** Broadcast, Arm's TLBI: under `freeHardware` it takes effect at each CPU when the scheduler says so. */
 export const TLBI: Step = (run) => {
   const { cpu, world } = run;
   const root = run.number(run.op.a);
   const [start, end] = [run.value(run.op.b), run.value(run.op.c)];
-  if (!world.config.asyncBroadcast) {
+  if (!world.config.freeHardware) {
     for (const each of world.cpus) forget(each, root, start, end, world.config.radixBits);
     return true;
   }

@@ -10,7 +10,10 @@ export const WLOCK: Step = (run) => acquire(run, (word) => (word === 0n ? WRITER
 export const TRYLOCK: Step = (run) => attempt(run, (word) => (word === 0n ? ownerOf(run) : undefined));
 export const TRYRLOCK: Step = (run) => attempt(run, oneMoreReader);
 
-export const UNLOCK: Step = (run) => release(run, (word) => (word === ownerOf(run) ? 0n : undefined));
+export const UNLOCK: Step = (run) =>
+  run.world.config.freeHardware
+    ? releaseLater(run)
+    : release(run, (word) => (word === ownerOf(run) ? 0n : undefined));
 export const RUNLOCK: Step = (run) =>
   release(run, (word) => (word > 0n && word < WRITER ? word - 1n : undefined));
 export const WUNLOCK: Step = (run) => release(run, (word) => (isWriter(run, word) ? 0n : undefined));
@@ -54,6 +57,16 @@ function attempt(run: Running, taken: (word: bigint) => bigint | undefined): boo
   const word = taken(run.world.memory.read(cell));
   if (word !== undefined) run.world.memory.write(cell, word, run.origin);
   run.set(run.op.dst, word !== undefined);
+  return true;
+}
+
+/** A plain store behind all others. Throws when the CPU does not hold the lock. */
+function releaseLater(run: Running): boolean {
+  const cell = run.field();
+  const word = run.world.memory.read(cell);
+  if (word !== ownerOf(run)) throw new Error(`UNLOCK of a lock not held: the word is ${word}`);
+  run.cpu.stores.writeBarrier();
+  run.cpu.stores.store(cell, 0n, run.op.site);
   return true;
 }
 

@@ -58,6 +58,7 @@ export class Player<M extends SteppableMachine> {
         { do: "step", cpu },
         { do: "interrupt", cpu },
         ...numbers(storeBuffer).map((index): Choice => ({ do: "drain", cpu, index })),
+        ...numbers(cpus).map((index): Choice => ({ do: "broadcast", cpu, index })),
       ])
       .concat(this.play.liberties.map((_, index): Choice => ({ do: "liberty", index })));
   }
@@ -74,7 +75,7 @@ export class Player<M extends SteppableMachine> {
       case "liberty":
         return this.take(this.play.liberties[choice.index]);
       case "broadcast":
-        return false;
+        return this.machine.complete(choice.cpu, choice.index);
     }
   }
 

@@ -14,6 +14,7 @@ export function configOf(machine: CaseMachine): MachineConfig {
   const first = ["l1d4k", "l1d4k", "l1d4k"] as const;
   return {
     ...sizes,
+    freeHardware: true,
     geometry: {
       l1d4k: tlb,
       l1d2m: NO_ARRAY,

@@ -40,8 +40,8 @@ export interface MachineConfig {
   /** Stores that a CPU can hold back. */
   readonly storeBuffer: number;
   readonly assist: "strict" | "legacy" | "knl";
-  /** Broadcast invalidations take effect one CPU at a time, as the scheduler says; else at once. */
-  readonly asyncBroadcast?: boolean;
+  /** Effects of broadcasts and releases of spinlocks become visible when the scheduler says; else at once. */
+  readonly freeHardware?: boolean;
   readonly geometry: Readonly<Record<TlbName, ArrayGeometry>>;
   readonly pwc: Readonly<Record<PwcName, ArrayGeometry>>;
   readonly serves: { readonly data: ServedBy; readonly fetch: ServedBy; readonly second: ServedBy };
