@@ -3,10 +3,10 @@
  * waiters and the oracle cannot be forgotten.
  *
  * Store buffer of a CPU: entries {u32 address, u32 flags, u64 value}, oldest first. Bit 0 of flags: a write barrier stands before
- * this entry; bits 1..: the site (program counter) that stored.
+ * this entry. The site (program counter) that stored is in STATS.
  */
 import { CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
-import { HW_SB_COUNT, hw, hwStores, stateBase, tableMeta, tablePages } from "./layout";
+import { HW_SB_COUNT, hw, hwStores, stateBase, tableMeta, tablePages, st, stStores } from "./layout";
 import { pteChanged } from "./oracle";
 import { noteWritten } from "./waiters";
 
@@ -38,16 +38,24 @@ function entryAt(c: usize, index: u32): usize {
   return c + hwStores + (<usize>index << 4);
 }
 
+// @ts-ignore: decorator
+@inline
+function siteAt(cpu: u32, index: u32): usize {
+  return st(cpu) + stStores + (<usize>index << 2);
+}
+
 export function buffered(cpu: u32): u32 {
   return load<u32>(hw(cpu), HW_SB_COUNT) & ~BARRIER_NEXT;
 }
 
-function remove(c: usize, index: u32): void {
+function remove(cpu: u32, index: u32): void {
+  const c = hw(cpu);
   const count = load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT;
   const at = entryAt(c, index);
   const last = entryAt(c, count - 1);
   memory.copy(at, at + 16, last - at);
   memory.fill(last, 0, 16);
+  memory.copy(siteAt(cpu, index), siteAt(cpu, index + 1), <usize>(count - 1 - index) << 2);
   // A barrier with nothing before it holds nothing back, and must not make equal states differ.
   if (count > 1) {
     const oldest = entryAt(c, 0);
@@ -78,9 +86,9 @@ export function drain(cpu: u32, index: u32): void {
   const c = hw(cpu);
   const at = entryAt(c, index);
   const address = <usize>load<u32>(at);
-  const site = load<u32>(at, 4) >> 1;
+  const site = load<u32>(siteAt(cpu, index));
   const value = load<u64>(at, 8);
-  remove(c, index);
+  remove(cpu, index);
   commit(cpu, address, value, site);
 }
 
@@ -139,7 +147,8 @@ export function storeCell(cpu: u32, address: usize, value: u64, site: u32): void
   const count = word & ~BARRIER_NEXT;
   const at = entryAt(c, count);
   store<u32>(at, <u32>address);
-  store<u32>(at, (site << 1) | (word & BARRIER_NEXT ? BARRIER : 0), 4);
+  store<u32>(at, word & BARRIER_NEXT ? BARRIER : 0, 4);
+  store<u32>(siteAt(cpu, count), site);
   store<u64>(at, value, 8);
   store<u32>(c, count + 1, HW_SB_COUNT);
 }

@@ -59,6 +59,8 @@ export const CFG_RECORD_WORDS: u32 = 32;
 export const CFG_GEOMETRY: u32 = 40;
 /** Which structure serves page size 0, 1, 2 (4K, 2M, 1G) for data, instructions, second level: nine u32. */
 export const CFG_STRUCTURE_OF: u32 = 64;
+/** CPUs that stand for devices: two words of bits, for CPUs 0 to 63. */
+export const CFG_DEVICES: u32 = 80;
 /** Prices in cycles: PRICES u32 from here, in the order of prices.ts; then those of WORK. */
 export const CFG_PRICES: u32 = 96;
 export const CFG_WORKS: u32 = 192;

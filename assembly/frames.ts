@@ -15,7 +15,6 @@ export const POOL_FRAME_FREE: usize = 8;
 export const POOL_FRAMES_LIVE: usize = 12;
 export const POOL_TABLE_TOP: usize = 16;
 export const POOL_FRAME_TOP: usize = 20;
-export const POOL_FRAMES_PEAK: usize = 24;
 
 /** A frame, or 0 when memory is out. */
 export function allocateFrame(): u32 {
@@ -32,7 +31,6 @@ export function allocateFrame(): u32 {
   store<u32>(frameWordAt(pfn), load<u32>(frameWordAt(pfn)) | FW_LIVE);
   const live = load<u32>(pools + POOL_FRAMES_LIVE) + 1;
   store<u32>(pools + POOL_FRAMES_LIVE, live);
-  if (live > load<u32>(pools + POOL_FRAMES_PEAK)) store<u32>(pools + POOL_FRAMES_PEAK, live);
   return pfn;
 }
 

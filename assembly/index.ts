@@ -22,10 +22,10 @@ export * from "./meta";
 export * from "./prices";
 export * from "./trap";
 export * from "./stats";
-export * from "./oracle";
+export * from "./report";
 export { TASK_ABSENT, TASK_ENDED, TASK_RUNNABLE, FEED_COMPUTE, FEED_CALL, FEED_WAIT_CALLS, FEED_WAIT_TASK, FEED_START, FEED_END } from "./feed";
 export { fed, now, run, RUN_DONE, RUN_FEED, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
-export { POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_FRAMES_PEAK, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
+export { POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
 export { BLOCKED, ENDED } from "./step";
 export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
 

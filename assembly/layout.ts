@@ -11,7 +11,7 @@
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
- *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | samples |
+ *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | frame sites[] | samples |
  *   FEED     | ring[task] |
  *
  * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, MARKS, STAMPS, TAGS, MADE and BROKEN are
@@ -22,7 +22,7 @@ import {
   CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, COUNTERS_MAX, TLB_STRUCTURES,
 } from "./config";
 import { OP_BYTES } from "./isa";
-import { FM_BYTES, TM_BYTES } from "./meta";
+import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES } from "./meta";
 
 /** First byte of the program. */
 export const PROGRAM: usize = 65536;
@@ -49,7 +49,7 @@ export let frameWords: usize = 0;
 export const FW_LIVE: u32 = 1;
 export const FW_COPIED: u32 = 2;
 export const FW_GENERATION_SHIFT: u32 = 2;
-/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, frames live at most, marks of DIRTY}. */
+/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, contexts under way, marks of DIRTY}. */
 export let pools: usize = 0;
 /** Translations that store without setting D, though the page table has D clear. */
 export const POOL_CLEANED: usize = 28;
@@ -185,6 +185,9 @@ export let stMade: usize = 0;
 export let stBroken: usize = 0;
 /** Four u64 a slot, in a world that is not canonical. */
 export let stOrder: usize = 0;
+/** One u32 for each store that can be buffered: its site. */
+export let stStores: usize = 0;
+export let frameSites: usize = 0;
 /** {u32 count, u32 lost} then SAMPLES_MAX x {u32 entry, u32 cpu, u64 cycles}. */
 export let samples: usize = 0;
 export const SAMPLES_MAX: u32 = 65536;
@@ -307,9 +310,12 @@ function planStats(at: usize): usize {
   stMade = ST_FIXED;
   stBroken = stMade + (<usize>slots << 2);
   stOrder = (stBroken + (<usize>slots << 2) + 7) & ~(<usize>7);
-  stStride = line(stOrder + (config(CFG_CANONICAL) != 0 ? 0 : <usize>slots << 5)) + 64;
+  stStores = stOrder + (config(CFG_CANONICAL) != 0 ? 0 : <usize>slots << 5);
+  stStride = line(stStores + (<usize>config(CFG_STORE_BUFFER) << 2)) + 64;
   stBase = at;
   at += stStride * <usize>cpus;
+  frameSites = at;
+  at = line(at + <usize>config(CFG_FRAMES) * FRAME_SITES_BYTES);
   samples = at;
   return at + 64 + (<usize>SAMPLES_MAX << 4);
 }
@@ -375,6 +381,12 @@ export function tableMetaOf(table: u32): usize {
 @inline
 export function frameMetaOf(pfn: u32): usize {
   return frameMeta + <usize>pfn * FM_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function frameSiteAt(pfn: u32): usize {
+  return frameSites + <usize>pfn * FRAME_SITES_BYTES;
 }
 
 // @ts-ignore: decorator

@@ -9,7 +9,7 @@ export const TM_LIVE: usize = 12;
 export const TM_BASE: usize = 16;
 
 // Offsets within a frame's record.
-export const FM_BYTES: usize = 64;
+export const FM_BYTES: usize = 48;
 /** The frame that this one was copied from, once the page table maps it in that one's place. */
 export const FM_COPY_OF: usize = 0;
 export const FM_NEXT: usize = 4;
@@ -17,17 +17,22 @@ export const FM_NEXT: usize = 4;
 export const FM_MAPPED: usize = 12;
 /** First open copy whose source this frame is: the frame copied to; further ones are chained by FM_COPY_NEXT. */
 export const FM_COPY_TO: usize = 16;
-// On the target of an open copy: the source, the next target of that source, the address space and page, the site of the copy.
+// On the target of an open copy: the source, the next target of that source, the address space and page.
 export const FM_COPY_FROM: usize = 20;
 export const FM_COPY_NEXT: usize = 24;
 export const FM_COPY_ROOT: usize = 28;
 export const FM_COPY_VPN: usize = 32;
-export const FM_COPY_SITE: usize = 40;
-// A store hit the source after the copy: CPU + 1, the site that made its translation stale (NO_SITE: it was not), the access.
-export const FM_LOST_CPU: usize = 44;
-export const FM_LOST_MADE: usize = 48;
-export const FM_LOST_KIND: usize = 52;
-/** Site of the last free + 1; 0 when it was never freed. */
-export const FM_FREED_SITE: usize = 56;
+/** A store hit the source after the copy: CPU + 1. */
+export const FM_LOST_CPU: usize = 40;
+
+// What STATS knows about each frame, for reports: offsets within its record.
+export const FRAME_SITES_BYTES: usize = 16;
+/** On the target of an open copy, the step that copied; of the store that hit the source, what made its translation stale (NO_SITE: it was not), and its kind. */
+export const SITE_COPY: usize = 0;
+export const SITE_LOST_MADE: usize = 4;
+export const SITE_LOST_KIND: usize = 8;
+/** The step of the last free + 1; 0 when it was never freed. */
+export const SITE_FREED: usize = 12;
+
 /** No step at all. */
 export const NO_SITE: u32 = 0xffffffff;

@@ -11,36 +11,19 @@ import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  CK_CLOCK, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
-  HW_MARKS, HW_TASK, hw, pageBytesShift, POOL_CLEANED, pools, pteAddress, radixBits, radixMask, slots, st, ST_VIOLATIONS, stBroken, stMade,
-  tableMetaOf, tablePages, VIOLATION_BYTES,
+  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, hw,
+  pageBytesShift, POOL_CLEANED, pools, pteAddress, radixBits, radixMask, slots, st, stBroken, stMade, tableMetaOf, tablePages, frameSiteAt,
 } from "./layout";
-import {
-  FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_SITE, FM_COPY_TO, FM_COPY_VPN, FM_FREED_SITE, FM_LOST_CPU, FM_LOST_KIND,
-  FM_LOST_MADE, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT,
-} from "./meta";
+import { FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED } from "./meta";
 import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_D, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
 import { ALL, COPIED, DIRTY, EXEC, FREED, GONE_SHIFT, JUDGED, markOf, READ, setMark, WRITE } from "./marks";
 import { becameStale, excused, inheritOrder, noLongerStale } from "./order";
-
-export const STALE_FRAME: u32 = 0;
-export const STALE_RIGHT: u32 = 1;
-export const LOST_WRITE: u32 = 2;
-export const INVARIANTS: u32 = 3;
-
-// Offsets within a violation record.
-export const VIOLATION_COUNT: usize = 0;
-export const VIOLATION_TIME: usize = 8;
-export const VIOLATION_VPN: usize = 16;
-export const VIOLATION_KIND: usize = 24;
-export const VIOLATION_TASK: usize = 28;
-export const VIOLATION_FRAME: usize = 32;
-export const VIOLATION_MADE: usize = 36;
-export const VIOLATION_BROKEN: usize = 40;
+import { closeCopy, endCopy, markCopied, noteLost } from "./copies";
+import { LOST_WRITE, STALE_FRAME, STALE_RIGHT, report } from "./report";
 
 // @ts-ignore: decorator
 @inline
-function pfnOf(pte: u64): u32 {
+export function pfnOf(pte: u64): u32 {
   return <u32>((pte >> PFN_SHIFT) & PFN_MASK);
 }
 
@@ -75,7 +58,7 @@ function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
 }
 
 /** Calls back for every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied. */
-function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
+export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
   const c = hw(cpu);
   for (let family: u32 = 0; family < 3; family++) {
     const structure = config(CFG_STRUCTURE_OF + family * 3 + size);
@@ -89,11 +72,6 @@ function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32,
       else markCopied(cpu, slot, <u32>value);
     }
   }
-}
-
-function markCopied(cpu: u32, slot: u32, pfn: u32): void {
-  const payload = load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD);
-  if (frameOf(payload) == pfn && (payload & PAY_WRITE) != 0) setMark(cpu, slot, markOf(cpu, slot) | COPIED);
 }
 
 /** A page-table entry changed from `old` to `value` by the micro-op at `site`, run by `cpu`. */
@@ -165,7 +143,7 @@ export function promise(promiser: u32, root: u32, start: u64, end: u64, remainin
 /** A frame goes back to the allocator. Translations of it that no page-table write made stale are marked here: a kernel bug. */
 export function frameFreed(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
-  store<u32>(meta, site + 1, FM_FREED_SITE);
+  store<u32>(frameSiteAt(pfn), site + 1, SITE_FREED);
   store<u32>(meta, 0, FM_COPY_OF);
   if (load<u32>(meta, FM_COPY_FROM) != 0) endCopy(pfn);
   if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
@@ -182,63 +160,6 @@ export function frameFreed(pfn: u32, site: u32): void {
   }
 }
 
-/** The kernel copied `source` to `target` for (root, vpn): from now on stores to the source may be lost. */
-export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: u32): void {
-  if (!config(CFG_ORACLE)) return;
-  const meta = frameMetaOf(source);
-  const to = frameMetaOf(target);
-  if (load<u32>(to, FM_COPY_FROM) != 0) endCopy(target);
-  store<u32>(to, load<u32>(meta, FM_COPY_TO), FM_COPY_NEXT);
-  store<u32>(meta, target, FM_COPY_TO);
-  store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) | FW_COPIED);
-  store<u32>(to, source, FM_COPY_FROM);
-  store<u32>(to, root, FM_COPY_ROOT);
-  store<u64>(to, vpn, FM_COPY_VPN);
-  store<u32>(to, site, FM_COPY_SITE);
-  for (let other: u32 = 0; other < cpus; other++) {
-    if (isHolder(root, other)) visit(other, other, root, vpn, 0, 1, source, site);
-  }
-}
-
-/** Takes a copy off its source's chain. */
-function endCopy(target: u32): void {
-  const to = frameMetaOf(target);
-  const source = load<u32>(to, FM_COPY_FROM);
-  let link = frameMetaOf(source) + FM_COPY_TO;
-  while (load<u32>(link) != target) link = frameMetaOf(load<u32>(link)) + FM_COPY_NEXT;
-  store<u32>(link, load<u32>(to, FM_COPY_NEXT));
-  if (load<u32>(frameMetaOf(source), FM_COPY_TO) == 0) store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) & ~FW_COPIED);
-  memory.fill(to + FM_COPY_FROM, 0, FM_FREED_SITE - FM_COPY_FROM);
-}
-
-/** The page table now maps `pfn` at (root, vpn): if it is the target of a copy whose source was written since, that write is lost. */
-function closeCopy(root: u32, vpn: u64, pfn: u32, site: u32): void {
-  const to = frameMetaOf(pfn);
-  const source = load<u32>(to, FM_COPY_FROM);
-  if (source == 0 || load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn) return;
-  const by = load<u32>(to, FM_LOST_CPU);
-  if (by != 0) {
-    const made = load<u32>(to, FM_LOST_MADE);
-    report(by - 1, LOST_WRITE, vpn, load<u32>(to, FM_LOST_KIND), source, made == NO_SITE ? site : made, load<u32>(to, FM_COPY_SITE));
-  }
-  endCopy(pfn);
-  store<u32>(to, source, FM_COPY_OF);
-}
-
-function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
-  const at = st(cpu) + ST_VIOLATIONS + <usize>invariant * VIOLATION_BYTES;
-  const n = load<u64>(at);
-  store<u64>(at, n + 1);
-  if (n != 0) return;
-  store<u64>(at, load<u64>(clk(cpu), CK_CLOCK), VIOLATION_TIME);
-  store<u64>(at, vpn, VIOLATION_VPN);
-  store<u32>(at, kind, VIOLATION_KIND);
-  store<u32>(at, load<u32>(hw(cpu), HW_TASK), VIOLATION_TASK);
-  store<u32>(at, pfn, VIOLATION_FRAME);
-  store<u32>(at, made, VIOLATION_MADE);
-  store<u32>(at, broken, VIOLATION_BROKEN);
-}
-
 /** The leaf entry that the page table holds for (root, vpn) now, without any hardware taking part; 0 when there is none. */
 export function currentPte(root: u32, vpn: u64): u64 {
   let table = root;
@@ -249,21 +170,6 @@ export function currentPte(root: u32, vpn: u64): u64 {
     table = pfnOf(pte);
   }
   return 0;
-}
-
-/**
- * A fill of a frame whose word is `word`, live and no copy's source: nothing to remember. Others come here: entries of frames that are
- * free, or are the source of an open copy, are born with a mark.
- */
-export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64, word: u32): void {
-  let mark: u32 = (word & FW_LIVE) == 0 ? FREED : 0;
-  if ((payload & PAY_WRITE) != 0 && (word & FW_COPIED) != 0) {
-    for (let target = load<u32>(frameMetaOf(frameOf(payload)), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
-      const to = frameMetaOf(target);
-      if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;
-    }
-  }
-  if (mark != 0) setMark(cpu, slot, mark);
 }
 
 /** Copies the marks of an entry to the slot that it was refilled into from the second level. */
@@ -287,7 +193,7 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
   const stale = mark & ALL;
   const made = stale != 0 ? load<u32>(st(cpu) + stMade + (<usize>slot << 2)) : NO_SITE;
   if (load<u32>(frameWordAt(pfn)) >> FW_GENERATION_SHIFT != <u32>ghost || (mark & FREED) != 0) {
-    const freed = load<u32>(meta, FM_FREED_SITE) - 1;
+    const freed = load<u32>(frameSiteAt(pfn), SITE_FREED) - 1;
     report(cpu, STALE_FRAME, vpn, kind, pfn, stale != 0 ? made : freed, freed);
     return;
   }
@@ -302,15 +208,4 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
     if (isSmall && pfnOf(pte) != pfn && load<u32>(frameMetaOf(pfnOf(pte)), FM_COPY_OF) == pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
   }
   if ((mark & COPIED) != 0) noteLost(cpu, meta, root, vpn, kind, made);
-}
-
-/** A store hit the source of open copies: remembered with each until its target is mapped. */
-function noteLost(cpu: u32, meta: usize, root: u32, vpn: u64, kind: u32, made: u32): void {
-  for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
-    const to = frameMetaOf(target);
-    if (load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn || load<u32>(to, FM_LOST_CPU) != 0) continue;
-    store<u32>(to, cpu + 1, FM_LOST_CPU);
-    store<u32>(to, kind, FM_LOST_KIND);
-    store<u32>(to, made, FM_LOST_MADE);
-  }
 }

@@ -2,14 +2,13 @@
  * Steps that act on hardware and on the kernel's big objects: translations, frames, page tables, ranges, the page cache, call queues.
  */
 import { drainAll } from "./cells";
+import { copyBegins } from "./copies";
 import { CFG_WORKS, config } from "./config";
 import { allocateFrame, allocateTable, freeFrame, freeTable } from "./frames";
 import { pop, push } from "./ipi";
-import * as isa from "./isa";
 import { NONE } from "./isa";
 import { hw, HW_QUEUE_HEAD } from "./layout";
 import { readCost, writeCost } from "./lines";
-import { copyBegins } from "./oracle";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,
   PRICE_FRAME_COPY, PRICE_FRAME_FREE, PRICE_FRAME_ZERO, PRICE_INVLPG, PRICE_QUEUE_POP, PRICE_QUEUE_PUSH, PRICE_RANGE_FIND, PRICE_RANGE_SET,
@@ -18,6 +17,7 @@ import {
 import { cacheLoad, cacheSlot, cacheStore, findRange, foundEnd, foundStart, mapOf, setRange } from "./ranges";
 import { flushAll, flushPcid, invalidateEverywhere, invlpg, loadRoot } from "./tlb";
 import { panic, TRAP_BAD_OP } from "./trap";
+import * as isa from "./isa";
 
 // @ts-ignore: decorator
 @inline

@@ -15,7 +15,8 @@ import {
   CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
   slots,
 } from "./layout";
-import { accessed, filledOdd, inherit } from "./oracle";
+import { filledOdd } from "./copies";
+import { accessed, inherit } from "./oracle";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
 import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";

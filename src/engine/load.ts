@@ -23,6 +23,10 @@ export interface EngineFunctions {
   storesBuffered(cpu: number): number;
   canDrain(cpu: number, index: number): number;
   drain(cpu: number, index: number): void;
+  /** Violations since the start or the last forgetViolations(); the invariant of the first, as an index into INVARIANTS of dsl/case.ts. */
+  violationsSoFar(): number;
+  firstViolation(): number;
+  forgetViolations(): void;
   run(quanta: number): number;
   fed(): void;
   now(): bigint;

@@ -28,6 +28,8 @@ export interface WorldSize {
   readonly freeHardware?: boolean;
   /** Equal worlds have equal bytes; for up to 16 CPUs. A clock, which compares no worlds, does without. */
   readonly canonical: boolean;
+  /** CPUs, below 64, that stand for devices: what they do wrong is stale-device. */
+  readonly devices?: readonly number[];
   readonly quantum: number;
   readonly slice: number;
   /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
@@ -191,6 +193,14 @@ function configure(
   if (size.canonical && size.cpus > instance.value("CANONICAL_CPUS"))
     throw new RangeError(`a canonical world has at most ${instance.value("CANONICAL_CPUS")} CPUs`);
   set("CANONICAL", size.canonical ? 1 : 0);
+  for (const word of [0, 1]) {
+    const own = (size.devices ?? []).filter((cpu) => cpu >> 5 === word);
+    set(
+      "DEVICES",
+      own.reduce((bits, cpu) => (bits | (1 << (cpu & 31))) >>> 0, 0),
+      word,
+    );
+  }
   set("PER_CORE", charges.perCore);
   set("PER_CCX", charges.perCcx);
   set("PER_SOCKET", charges.perSocket);

@@ -1,0 +1,90 @@
+/*
+ * Copies that the kernel makes in order to map them: until a copy is mapped in its place, a store to its source is lost. Open copies are
+ * chained by their source; a translation that could store to one is marked.
+ */
+import { frameOf, PAY_WRITE } from "./assoc";
+import { CFG_ORACLE, config } from "./config";
+import { isHolder } from "./holders";
+import { cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameSiteAt, frameWordAt, FW_COPIED, FW_LIVE, hw } from "./layout";
+import { COPIED, FREED, markOf, setMark } from "./marks";
+import {
+  FM_BYTES, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_TO, FM_COPY_VPN, FM_LOST_CPU, NO_SITE, SITE_COPY, SITE_LOST_KIND,
+  SITE_LOST_MADE,
+} from "./meta";
+import { visit } from "./oracle";
+import { LOST_WRITE, report } from "./report";
+
+export function markCopied(cpu: u32, slot: u32, pfn: u32): void {
+  const payload = load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD);
+  if (frameOf(payload) == pfn && (payload & PAY_WRITE) != 0) setMark(cpu, slot, markOf(cpu, slot) | COPIED);
+}
+
+/** The kernel copied `source` to `target` for (root, vpn): from now on stores to the source may be lost. */
+export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: u32): void {
+  if (!config(CFG_ORACLE)) return;
+  const meta = frameMetaOf(source);
+  const to = frameMetaOf(target);
+  if (load<u32>(to, FM_COPY_FROM) != 0) endCopy(target);
+  store<u32>(to, load<u32>(meta, FM_COPY_TO), FM_COPY_NEXT);
+  store<u32>(meta, target, FM_COPY_TO);
+  store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) | FW_COPIED);
+  store<u32>(to, source, FM_COPY_FROM);
+  store<u32>(to, root, FM_COPY_ROOT);
+  store<u64>(to, vpn, FM_COPY_VPN);
+  store<u32>(frameSiteAt(target), site, SITE_COPY);
+  for (let other: u32 = 0; other < cpus; other++) {
+    if (isHolder(root, other)) visit(other, other, root, vpn, 0, 1, source, site);
+  }
+}
+
+/** Takes a copy off its source's chain. */
+export function endCopy(target: u32): void {
+  const to = frameMetaOf(target);
+  const source = load<u32>(to, FM_COPY_FROM);
+  let link = frameMetaOf(source) + FM_COPY_TO;
+  while (load<u32>(link) != target) link = frameMetaOf(load<u32>(link)) + FM_COPY_NEXT;
+  store<u32>(link, load<u32>(to, FM_COPY_NEXT));
+  if (load<u32>(frameMetaOf(source), FM_COPY_TO) == 0) store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) & ~FW_COPIED);
+  memory.fill(to + FM_COPY_FROM, 0, FM_BYTES - FM_COPY_FROM);
+}
+
+/** The page table now maps `pfn` at (root, vpn): if it is the target of a copy whose source was written since, that write is lost. */
+export function closeCopy(root: u32, vpn: u64, pfn: u32, site: u32): void {
+  const to = frameMetaOf(pfn);
+  const source = load<u32>(to, FM_COPY_FROM);
+  if (source == 0 || load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn) return;
+  const by = load<u32>(to, FM_LOST_CPU);
+  if (by != 0) {
+    const sites = frameSiteAt(pfn);
+    const made = load<u32>(sites, SITE_LOST_MADE);
+    report(by - 1, LOST_WRITE, vpn, load<u32>(sites, SITE_LOST_KIND), source, made == NO_SITE ? site : made, load<u32>(sites, SITE_COPY));
+  }
+  endCopy(pfn);
+  store<u32>(to, source, FM_COPY_OF);
+}
+
+/**
+ * A fill of a frame whose word is `word`, live and no copy's source: nothing to remember. Others come here: entries of frames that are
+ * free, or are the source of an open copy, are born with a mark.
+ */
+export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64, word: u32): void {
+  let mark: u32 = (word & FW_LIVE) == 0 ? FREED : 0;
+  if ((payload & PAY_WRITE) != 0 && (word & FW_COPIED) != 0) {
+    for (let target = load<u32>(frameMetaOf(frameOf(payload)), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+      const to = frameMetaOf(target);
+      if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;
+    }
+  }
+  if (mark != 0) setMark(cpu, slot, mark);
+}
+
+/** A store hit the source of open copies: remembered with each until its target is mapped. */
+export function noteLost(cpu: u32, meta: usize, root: u32, vpn: u64, kind: u32, made: u32): void {
+  for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
+    const to = frameMetaOf(target);
+    if (load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn || load<u32>(to, FM_LOST_CPU) != 0) continue;
+    store<u32>(to, cpu + 1, FM_LOST_CPU);
+    store<u32>(frameSiteAt(target), kind, SITE_LOST_KIND);
+    store<u32>(frameSiteAt(target), made, SITE_LOST_MADE);
+  }
+}
