@@ -43,6 +43,8 @@ export function collect(world: World, latencies: LatencyCollector, cycles: numbe
       ranged: counter("flushes.ranged"),
       pages: counter("flushes.pages"),
       secondary: counter("flushes.secondary"),
+      taskSwitch: counter("flushes.taskSwitch"),
+      onWriteFault: counter("flushes.onWriteFault"),
       avoided: startingWith(named, "flushes.avoided."),
     },
     ipis: {

@@ -117,6 +117,8 @@ export const runResultSchema = z.strictObject({
     ranged: count,
     pages: count,
     secondary: count,
+    taskSwitch: count,
+    onWriteFault: count,
     avoided: counts,
   }),
   ipis: z.strictObject({ sent: count, received: count, coalesced: count, skippedLazy: count, wasted: count }),
