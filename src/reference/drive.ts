@@ -22,7 +22,7 @@ export function runToEnd(
   return machine.status(cpu);
 }
 
-/** Lets all CPUs go on, round robin, until none can. */
+/** Lets all CPUs go on, round robin, until none can: take an interrupt, step, let a store go, then what was broadcast to it. */
 export function settle(machine: SteppableMachine): void {
   for (let round = 0; round < ROUND_LIMIT; round++) {
     let moved = false;
