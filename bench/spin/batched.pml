@@ -15,6 +15,7 @@
 #define MADVISE 1
 #define TLB(user, page) tlb[(user) * PAGES + (page)]
 #define GONE(user, page) gone[(user) * PAGES + (page)]
+#define EXCUSED(user, page) excused[(user) * PAGES + (page)]
 #define ASKED(user, asker) asked[(user) * 2 + (asker)]
 #if PAGES == 1
 #define EACH_PAGE(what) what(0)
@@ -34,6 +35,8 @@
 bit locked[PAGES], mapped[PAGES] = 1, freed[PAGES];
 /* A translation that a user holds, and whether its use has been promised away. */
 bit tlb[USERS * PAGES], gone[USERS * PAGES];
+/* A call speaks for what was done before its first step: a page that goes during a call of madvise is none of that call's. */
+bit advising, excused[USERS * PAGES];
 bit asked[USERS * 2], pending[USERS];
 #ifdef COUNTERS
 byte owed, done;
@@ -54,7 +57,7 @@ inline forget() {
   d_step {
     at = 0;
     do
-    :: at < PAGES -> TLB(_pid, at) = 0; GONE(_pid, at) = 0; at++
+    :: at < PAGES -> TLB(_pid, at) = 0; GONE(_pid, at) = 0; EXCUSED(_pid, at) = 0; at++
     :: else -> break
     od;
     at = 0
@@ -93,10 +96,28 @@ end:
 #else
 #define OWE owed = 1
 #endif
-#define TAKE_OUT(page) d_step { !locked[page] -> locked[page] = 1 }; mapped[page] = 0; OWE; locked[page] = 0
+inline unmap(page) {
+  d_step {
+    mapped[page] = 0;
+    user = 0;
+    do
+    :: user < USERS ->
+      if
+      :: TLB(user, page) && advising -> EXCUSED(user, page) = 1
+      :: else
+      fi;
+      user++
+    :: else -> break
+    od;
+    user = 0
+  }
+}
+
+#define TAKE_OUT(page) d_step { !locked[page] -> locked[page] = 1 }; unmap(page); OWE; locked[page] = 0
 #define FREE(page) freed[page] = 1
 
 active proctype Reclaim() {
+  byte user;
   EACH_PAGE(TAKE_OUT);
   EACH_USER(ASK, RECLAIM);
   EACH_USER(ANSWER, RECLAIM);
@@ -111,7 +132,7 @@ inline promise(page) {
   do
   :: user < USERS ->
     if
-    :: !mapped[page] && TLB(user, page) -> GONE(user, page) = 1
+    :: !mapped[page] && TLB(user, page) && !EXCUSED(user, page) -> GONE(user, page) = 1
     :: else
     fi;
     user++
@@ -150,7 +171,21 @@ inline flushOwed(page) {
 }
 #endif
 
-#define ADVISE(page) d_step { !locked[page] -> locked[page] = 1 }; flushOwed(page); locked[page] = 0
+inline finish(page) {
+  d_step {
+    locked[page] = 0;
+    advising = 0;
+    user = 0;
+    do
+    :: user < USERS * PAGES -> excused[user] = 0; user++
+    :: else -> break
+    od;
+    user = 0
+  }
+}
+
+/* A call for each page. */
+#define ADVISE(page) d_step { !locked[page] -> locked[page] = 1; advising = 1 }; flushOwed(page); finish(page)
 
 active proctype Madvise() {
   byte user;

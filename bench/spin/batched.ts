@@ -52,8 +52,11 @@ export function batchedCase({ users, pages, rule }: BatchedSize): Case {
     flushUsers(k, reclaimer);
     for (const at of all) k.freeFrame(`free ${at}`, at + 1);
   });
-  const madvise = program("madvise", [], (k) => {
-    for (const at of all) advise(k, at, rule, () => flushUsers(k, adviser));
+  const madvise = program("madvise", ["vpn"], (k, { vpn }) => {
+    k.locked(page.at(vpn).ptl, () => {
+      flushOwed(k, rule, () => flushUsers(k, adviser));
+      k.promise(ROOT, vpn, vpn.add(1), "none");
+    });
   });
   return {
     program: assemble({
@@ -86,7 +89,7 @@ export function batchedCase({ users, pages, rule }: BatchedSize): Case {
     ],
     threads: [
       { cpu: reclaimer, does: [{ call: "reclaim", args: [] }] },
-      { cpu: adviser, does: [{ call: "madvise", args: [] }] },
+      { cpu: adviser, does: all.map((vpn) => ({ call: "madvise", args: [vpn] })) },
     ],
     liberties: Array.from({ length: users }, (_, user) =>
       all.map((vpn) => ({ cpu: user, may: "touch" as const, vpn })),
@@ -101,13 +104,6 @@ const unmap = routine("unmap", (k: Builder, at: number, rule: Rule) => {
     if (rule === "flag") k.write("owe", shared.at().batched, 1);
     else k.addReturn("owe", shared.at().batched, 1);
     k.window("unmapped, flush owed");
-  });
-});
-
-const advise = routine("advise", (k: Builder, at: number, rule: Rule, flush: () => void) => {
-  k.locked(page.at(at).ptl, () => {
-    flushOwed(k, rule, flush);
-    k.promise(ROOT, at, at + 1, "none");
   });
 });
 
