@@ -9,6 +9,8 @@ import { exploreNaively } from "../src/reference/explore.js";
 const missing = spinMissing();
 if (missing !== undefined) console.log(`comparison with SPIN skipped: ${missing}`);
 
+const exactly = { everyVariable: true, fastToCompile: true };
+
 interface Pair {
   readonly what: string;
   readonly model: string;
@@ -33,7 +35,7 @@ const safe: Pair[] = [
 
 describe.skipIf(missing !== undefined)("SPIN and the twin", () => {
   test.each(safe)("prove the same and see the same states: $what", ({ model, defines, play }) => {
-    const spin = runSpin(model, defines, { fastToCompile: true });
+    const spin = runSpin(model, defines, exactly);
     const twin = exploreNaively(play);
     expect(spin.verdict).toBe("safe");
     expect(twin).toMatchObject({ verdict: "safe", complete: true, states: spin.states });
@@ -41,7 +43,7 @@ describe.skipIf(missing !== undefined)("SPIN and the twin", () => {
 
   test("find the lost flag by ways of the same length", () => {
     const { model, defines, play } = batched(1, 2, "flag");
-    const spin = runSpin(model, defines, { shortest: true, fastToCompile: true });
+    const spin = runSpin(model, defines, { shortest: true, ...exactly });
     const { verdict, violations } = exploreNaively(play);
     expect([spin.verdict, verdict]).toEqual(["unsafe", "unsafe"]);
     expect(violations.map(({ invariant }) => invariant)).toEqual(["stale-right"]);
@@ -51,11 +53,11 @@ describe.skipIf(missing !== undefined)("SPIN and the twin", () => {
 
   test("find the deadlock by ways of the same length, and agree on the states around it", () => {
     const play = irqOffCase("off");
-    const shortest = runSpin("irq-off.pml", [], { shortest: true, fastToCompile: true });
+    const shortest = runSpin("irq-off.pml", [], { shortest: true, ...exactly });
     const { violations } = exploreNaively(play);
     expect(violations.map(({ invariant, path }) => [invariant, path.length])).toEqual([["progress", 5]]);
     expect([shortest.verdict, shortest.depth]).toEqual(["unsafe", 5]);
-    const whole = runSpin("irq-off.pml", [], { whole: true, fastToCompile: true });
+    const whole = runSpin("irq-off.pml", [], { whole: true, ...exactly });
     expect(exploreNaively(play, 1000, { whole: true })).toMatchObject({
       states: whole.states,
       complete: true,

@@ -21,6 +21,8 @@ export interface SpinOptions {
   readonly reduce?: boolean;
   /** Goes on behind an error, to the end of the space. */
   readonly whole?: boolean;
+  /** Counts every variable, also one that nobody reads again. */
+  readonly everyVariable?: boolean;
   /** Compiles without optimisation, for models that are searched in no time. */
   readonly fastToCompile?: boolean;
 }
@@ -42,7 +44,8 @@ export function runSpin(model: string, defines: readonly string[], options: Spin
     if (!options.reduce) flags.push("-DNOREDUCE");
     const started = performance.now();
     const source = resolve("bench/spin", model);
-    execFileSync("spin", ["-a", ...defines.map((name) => `-D${name}`), source], {
+    const translate = options.everyVariable ? ["-o2", "-a"] : ["-a"];
+    execFileSync("spin", [...translate, ...defines.map((name) => `-D${name}`), source], {
       cwd: folder,
       stdio: "pipe",
     });
