@@ -8,6 +8,7 @@ export interface SpinRun {
   readonly verdict: "safe" | "unsafe" | "unknown";
   readonly states: number;
   readonly transitions: number;
+  readonly errors: number;
   /** Events up to the violation, when there is one. */
   readonly depth: number;
   readonly compileSeconds: number;
@@ -66,7 +67,7 @@ export function runSpin(model: string, defines: readonly string[], options: Spin
   }
 }
 
-function read(text: string): Pick<SpinRun, "verdict" | "states" | "transitions" | "depth"> {
+function read(text: string): Omit<SpinRun, "compileSeconds" | "searchSeconds"> {
   const number = (pattern: RegExp): number | undefined => {
     const found = pattern.exec(text)?.[1];
     return found === undefined ? undefined : Number(found);
@@ -79,5 +80,5 @@ function read(text: string): Pick<SpinRun, "verdict" | "states" | "transitions" 
   }
   const isCut = /search depth too small|out of memory|Search not completed/i.test(text) && errors === 0;
   const verdict = errors > 0 ? "unsafe" : isCut ? "unknown" : "safe";
-  return { verdict, states, transitions, depth: number(/at depth (\d+)/) ?? 0 };
+  return { verdict, states, transitions, errors, depth: number(/at depth (\d+)/) ?? 0 };
 }
