@@ -4,10 +4,11 @@
  * the CPU's turn.
  */
 import { renumber } from "./assoc";
-import { CFG_RING, config } from "./config";
+import { now } from "./clock";
+import { CFG_QUANTUM, CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
 import { KIND_MODIFY } from "./isa";
-import { CK_CLOCK, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
+import { CK_CLOCK, CK_LOG_COUNT, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
 import { price, PRICE_ACCESS } from "./prices";
 import { run, RUN_MAX, runLeft, runWalked } from "./quick";
 import { CYCLES_USER, CYCLES_WALK, spend, tally, TLB_ACCESSES, TLB_FAULTS } from "./stats";
@@ -25,6 +26,15 @@ export const TRAP_SLICE: u32 = 5;
 /** Ticks are renumbered from here on; the rest is for the accesses of one run(). */
 const TICK_LIMIT: u32 = 0xe0000000;
 const TURN_MAX: u64 = <u64>RUN_MAX;
+
+/** End of the quantum in which the last turn stopped; a turn of several quanta may stop in any of them. */
+export let turnEnd: u64 = 0;
+
+/** End of the quantum to which a time belongs; what is left over from earlier belongs to the current one. */
+function quantumEnd(time: u64): u64 {
+  const length = <u64>config(CFG_QUANTUM);
+  return max(now(), time - (time % length)) + length;
+}
 
 /** Stops the turn; the weave takes it from here. */
 function trap(cpu: u32, kind: u32, a: u64, b: u32): void {
@@ -70,22 +80,27 @@ function other(cpu: u32, task: u32, position: u64, until: u64): bool {
   return false;
 }
 
-/** Runs a CPU that is in user mode until its clock reaches `until` or it traps. */
+/**
+ * Runs a CPU that is in user mode until its clock reaches `until` or it traps. Where `until` is quanta away, an A or D bit still ends the
+ * turn with the quantum in which it was set: from the next one on it is no news.
+ */
 export function boundRun(cpu: u32, until: u64): void {
+  turnEnd = until;
   const task = load<u32>(hw(cpu), HW_TASK) - 1;
   const t = taskAt(task);
   const k = clk(cpu);
   const limit = load<u64>(t, TT_APPENDED);
-  while (load<u64>(k, CK_CLOCK) < until) {
-    const position = accesses(cpu, task, limit, until);
-    if (load<u32>(k, CK_TRAP) != TRAP_NONE || load<u64>(k, CK_CLOCK) >= until) return;
+  while (load<u64>(k, CK_CLOCK) < turnEnd) {
+    const position = accesses(cpu, task, limit, turnEnd);
+    if (load<u32>(k, CK_TRAP) != TRAP_NONE || load<u64>(k, CK_CLOCK) >= turnEnd) return;
     if (position == limit) {
       trap(cpu, TRAP_DRY, 0, 0);
-      return;
+      break;
     }
     if (logIsFull(k)) return;
-    if (((<u32>load<u64>(recordAt(task, position)) & 15) > KIND_MODIFY) && !other(cpu, task, position, until)) return;
+    if (((<u32>load<u64>(recordAt(task, position)) & 15) > KIND_MODIFY) && !other(cpu, task, position, turnEnd)) break;
   }
+  if (load<u32>(k, CK_TRAP) != TRAP_NONE) turnEnd = quantumEnd(load<u64>(k, CK_CLOCK));
 }
 
 /**
@@ -115,6 +130,7 @@ function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
     if (kind > KIND_MODIFY) break;
     const vpn = record >> 12;
     const fault = access(cpu, vpn, kind);
+    if (fault != 0 || load<u32>(k, CK_LOG_COUNT) != 0) turnEnd = until = min(until, quantumEnd(clock));
     clock += <u64>price(PRICE_ACCESS) + <u64>extraCycles;
     walked += <u64>extraWalkCycles;
     if (fault != 0) {

@@ -3,7 +3,7 @@
  * each other happens in (time, CPU) order: faults, kernel steps, interrupts. A CPU that returns to user mode inside a weave goes on in
  * the next bound phase with its own clock, so no time is lost; what it sees of others is at most one quantum late.
  */
-import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE } from "./bound";
+import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turnEnd } from "./bound";
 import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
@@ -12,7 +12,7 @@ import {
   callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
   TT_FLAGS, TT_STATE, turns, users,
 } from "./layout";
-import { hasOtherRunnable, MODE_USER, release } from "./sched";
+import { hasOtherRunnable, hasOtherTask, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
 import { mergeLog } from "./walk";
 import { weaveEvent, weaveTime } from "./weave";
@@ -27,6 +27,8 @@ export const RUN_STUCK: u32 = 3;
 export const RUN_SAMPLES: u32 = 4;
 
 const NOW: usize = 24;
+/** Cycles that a CPU may run on alone before the host has a look. */
+const ALONE_MAX: u64 = 1 << 22;
 /** The host found the ring full when it had more; see TT_FLAGS. */
 export const TASK_RING_FULL: u32 = 1;
 export const TASK_DRY: u32 = 2;
@@ -34,6 +36,10 @@ export const TASK_DRY: u32 = 2;
 /** Start of the current quantum. */
 export function now(): u64 {
   return load<u64>(callsDone, NOW);
+}
+
+function beginQuantum(start: u64): void {
+  store<u64>(callsDone, start, NOW);
 }
 
 /** The i-th CPU that the bound phase visits; the order is free, which tests use. */
@@ -73,27 +79,43 @@ function turn(cpu: u32, end: u64): void {
   if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
 }
 
-/** Runs again for the same quantum, when the host has refilled a ring, it goes on where it stopped. */
-function bound(end: u64): void {
+/**
+ * Runs again for the same quantum, when the host has refilled a ring, it goes on where it stopped. Returns the end of the quantum, or, when
+ * a CPU that is alone ran through several, of the last of them.
+ */
+function bound(end: u64): u64 {
+  const first = nextIn(users, 0);
+  const until = first < cpus ? aloneUntil(first, end) : 0;
+  if (until > end) {
+    store<u64>(turns + (<usize>(first >> 6) << 3), <u64>1 << <u64>(first & 63));
+    boundRun(first, until);
+    beginQuantum(turnEnd - (end - now()));
+    return turnEnd;
+  }
   for (let word: u32 = 0; word < maskWords; word++) {
     const at = turns + (<usize>word << 3);
     store<u64>(at, load<u64>(at) | load<u64>(users + (<usize>word << 3)));
   }
   if (config(CFG_BOUND_ORDER) == 0) {
     for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) turn(cpu, end);
-    return;
+    return end;
   }
   for (let i: u32 = 0; i < cpus; i++) {
     const cpu = inOrder(i);
     if (nextIn(users, cpu) == cpu) turn(cpu, end);
   }
+  return end;
+}
+
+function publish(cpu: u32): void {
+  if (load<u32>(clk(cpu), CK_LOG_COUNT) != 0) mergeLog(cpu);
+  publishConsumed(load<u32>(hw(cpu), HW_TASK) - 1);
 }
 
 /** What CPUs did in their turns becomes visible: A and D bits, how far their tasks are, and what they want of the weave. */
 function publishTurns(): void {
   for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) {
-    if (load<u32>(clk(cpu), CK_LOG_COUNT) != 0) mergeLog(cpu);
-    publishConsumed(load<u32>(hw(cpu), HW_TASK) - 1);
+    publish(cpu);
     noteUser(cpu);
   }
 }
@@ -129,14 +151,29 @@ function quiet(end: u64): u64 {
   for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) {
     const k = clk(cpu);
     const clock = load<u64>(k, CK_CLOCK);
-    if ((load<u32>(k, CK_TRAP) | load<u32>(k, CK_LOG_COUNT) | load<u32>(hw(cpu), HW_PENDING)) != 0 || dueOf(cpu) != NEVER) return 0;
+    if ((load<u32>(k, CK_TRAP) | load<u32>(hw(cpu), HW_PENDING)) != 0 || dueOf(cpu) != NEVER) return 0;
     if (clock >= load<u64>(k, CK_SLICE_END) && hasOtherRunnable(cpu)) return 0;
-    publishConsumed(load<u32>(hw(cpu), HW_TASK) - 1);
     least = min(least, clock);
   }
   if (least == NEVER) return 0;
+  // Only now: with a weave, the host may refill rings first, and turns go on in the same quantum.
+  for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) publish(cpu);
   for (let word: u32 = 0; word < maskWords; word++) store<u64>(turns + (<usize>word << 3), 0);
   return least;
+}
+
+/**
+ * Until when a CPU may run on through quanta as if they were one: as long as nobody else does anything, nobody waits for what it does, and
+ * no other task wants the CPU. 0 unless there is exactly one CPU that runs, and it is at the start of a quantum.
+ */
+function aloneUntil(cpu: u32, end: u64): u64 {
+  if ((waitingTasks() | starvedTasks()) != 0 || nextIn(users, cpu + 1) < cpus || nextIn(turns, 0) < cpus) return 0;
+  const k = clk(cpu);
+  if ((load<u32>(k, CK_TRAP) | load<u32>(k, CK_LOG_COUNT) | load<u32>(hw(cpu), HW_PENDING)) != 0) return 0;
+  const due = nextDue();
+  let until = due == NEVER ? end + ALONE_MAX : min(due >> 10, end + ALONE_MAX);
+  if (hasOtherTask(cpu)) until = min(until, load<u64>(k, CK_SLICE_END));
+  return until - (until % (end - now()));
 }
 
 function weave(end: u64): void {
@@ -207,8 +244,7 @@ function wantsFeed(): bool {
 export function run(quanta: u32): u32 {
   const length = <u64>config(CFG_QUANTUM);
   for (let i: u32 = 0; i < quanta; i++) {
-    const end = now() + length;
-    bound(end);
+    const end = bound(now() + length);
     const after = quiet(end);
     if (after != 0) {
       advance(end, length, after);
@@ -231,7 +267,7 @@ export function run(quanta: u32): u32 {
 /** Starts the next quantum: the following one, or, when nothing happens for long, the one in which something does. */
 function advance(end: u64, length: u64, next: u64): void {
   const start = next == NEVER || next < end + length ? end : next - (next % length);
-  store<u64>(callsDone, start, NOW);
+  beginQuantum(start);
 }
 
 /** The run is over: every CPU idles up to the last one's clock, so that all clocks agree. Returns that time. */

@@ -56,6 +56,16 @@ export function hasOtherRunnable(cpu: u32): bool {
   return next != NOBODY && next != load<u32>(hw(cpu), HW_TASK);
 }
 
+/** Whether a task other than the current one may want the CPU at any time. */
+export function hasOtherTask(cpu: u32): bool {
+  const top = taskTop();
+  const current = load<u32>(hw(cpu), HW_TASK);
+  for (let task = cpu; task < top; task += cpus) {
+    if (task + 1 != current && load<u32>(taskAt(task), TT_STATE) == TASK_RUNNABLE) return true;
+  }
+  return false;
+}
+
 /** Gives the CPU to the next task that can run; without one, and if the current one cannot go on, to the idle task. */
 export function reschedule(cpu: u32): void {
   const c = hw(cpu);
