@@ -7,7 +7,7 @@ import { PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
 import { AT_FRAMES, AT_TABLES } from "./fixed";
 import {
-  CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
+  CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
   pageBytesShift, radixBits, radixMask, REGION_MASK,
 } from "./layout";
 import { walkCost } from "./lines";
@@ -25,8 +25,13 @@ export const ONE_SECOND: u64 = 1;
 export const ONE_WALK: u64 = 1 << 21;
 export const ONE_READ: u64 = 1 << 42;
 
-/** Not one of the common ways; nothing was changed. */
-export const ODD: u32 = 0xffffffff;
+/** What the last walk found. */
+export const WALK_PAYLOAD: usize = CK_RECORD + 16;
+export const WALK_GHOST: usize = CK_RECORD + 24;
+export const WALK_CYCLES: usize = CK_RECORD + 32;
+
+/** No slot that could be told by its tag alone. */
+const ODD: u32 = 0xffffffff;
 const NONE: u32 = 0xfffffffe;
 
 /** First slot of the page's set; `ways` is not 0 only where sets are known to be a power of two. */
@@ -95,52 +100,90 @@ function use(k: usize, slot: u32, tick: u32): void {
   store<u32>(at, tick | <u32>load<u8>(at, CK_STAMPS), CK_STAMPS);
 }
 
-/** Walks and fills the second level's set at `first2`. Returns the way there, or ODD. */
+/**
+ * Walks. What a fill would hold is in WALK_PAYLOAD and WALK_GHOST afterwards. Returns false, with nothing changed, when anything is odd.
+ * The deepest paging-structure entry that is there is used, the ones below it are filled, from the root down.
+ */
 // @ts-ignore: decorator
 @inline
 export function quickWalk(
-  cpu: u32, k: usize, entries: usize, tags: usize, vpn: u64, key: u64, tag: u32, need: u64, tick: u32, first2: u32, ways2: u32, w3: u32, w4: u32,
-): u32 {
+  cpu: u32, k: usize, entries: usize, tags: usize, vpn: u64, key: u64, need: u64, tick: u32, w3: u32, w4: u32,
+): bool {
   const page = vpn >> <u64>radixBits;
   // As with pages: a hint first, proved by its key. A search takes long, and nothing else goes on meanwhile.
   const hint = k + (<usize>(page & REGION_MASK) << 2);
   let known = load<u32>(hint, CK_REGIONS);
   if (load<u64>(entries + <usize>known * ENTRY_BYTES) != keyIn(key, page)) known = upperSlot(entries, tags, PWC_PDE, page, key, w3);
-  if (known == ODD) return ODD;
-  let table: u32;
+  if (known == ODD) return false;
   let upper: u32 = 0;
+  let top: u32 = 0;
+  let at1: usize = 0;
+  let at2: usize = 0;
+  let at3: usize = 0;
+  let table: u32;
   if (known != NONE) {
     table = tableIn(entries, known);
   } else {
-    upper = upperSlot(entries, tags, PWC_PDPTE, page >> <u64>radixBits, key, w4);
-    if (upper >= NONE) return ODD;
-    table = next(entryOf(tableIn(entries, upper), page));
-    if (table == 0) return ODD;
+    const page2 = page >> <u64>radixBits;
+    upper = upperSlot(entries, tags, PWC_PDPTE, page2, key, w4);
+    if (upper == ODD) return false;
+    if (upper == NONE) {
+      const page3 = page2 >> <u64>radixBits;
+      top = upperSlot(entries, tags, PWC_PML4E, page3, key, w4);
+      if (top == ODD) return false;
+      if (top == NONE) {
+        at3 = entryOf(<u32>(load<u64>(k, RUN_ROOT) >> 32), page3);
+        table = next(at3);
+      } else {
+        table = tableIn(entries, top);
+      }
+      at2 = entryOf(table, page2);
+      table = table != 0 ? next(at2) : 0;
+    } else {
+      table = tableIn(entries, upper);
+    }
+    at1 = entryOf(table, page);
+    table = table != 0 ? next(at1) : 0;
+    if (table == 0) return false;
   }
   const at = entryOf(table, vpn);
   const pte = load<u64>(at);
-  if ((pte & (PTE_P | PTE_U | PTE_A | PTE_G)) != (PTE_P | PTE_U | PTE_A)) return ODD;
+  if ((pte & (PTE_P | PTE_U | PTE_A | PTE_G)) != (PTE_P | PTE_U | PTE_A)) return false;
   const payload = (pte & PAY_MASK) ^ PAY_EXEC;
   const word = load<u32>(<usize>load<u32>(AT_FRAMES) + (<usize>frameOf(payload) << 2));
-  if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_COPIED)) != FW_LIVE) return ODD;
+  if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_COPIED)) != FW_LIVE) return false;
+  // Nothing can stop it any more.
   let cycles: u32 = 0;
   let counts = ONE_WALK + ONE_READ;
   if (known != NONE) {
     use(k, known, tick);
   } else {
-    cycles = walkCost(cpu, k, entryOf(tableIn(entries, upper), page));
+    if (at2 != 0) {
+      if (at3 != 0) {
+        cycles = walkCost(cpu, k, at3);
+        counts += ONE_READ;
+        fillUpper(k, entries, tags, PWC_PML4E, page >> <u64>radixBits >> <u64>radixBits, key, tick, tableOf(load<u64>(at3)), w4);
+      } else {
+        use(k, top, tick);
+      }
+      cycles += walkCost(cpu, k, at2);
+      counts += ONE_READ;
+      fillUpper(k, entries, tags, PWC_PDPTE, page >> <u64>radixBits, key, tick, tableOf(load<u64>(at2)), w4);
+    } else {
+      use(k, upper, tick);
+    }
+    cycles += walkCost(cpu, k, at1);
     counts += ONE_READ;
-    use(k, upper, tick);
     known = fillUpper(k, entries, tags, PWC_PDE, page, key, tick, table, w3);
   }
   store<u32>(hint, known, CK_REGIONS);
   cycles += walkCost(cpu, k, at);
-  const way = victimOf(k + CK_STAMPS + (<usize>first2 << 2), ways2);
-  put(k, entries, tags, first2 + way, way, tick, key, tag, payload, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT));
-  store<i64>(k, load<i64>(k, LEFT) - <i64>cycles, LEFT);
+  store<u64>(k, payload, WALK_PAYLOAD);
+  store<u64>(k, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT), WALK_GHOST);
+  store<u32>(k, cycles, WALK_CYCLES);
   store<u64>(k, load<u64>(k, RUN_COUNTS) + counts, RUN_COUNTS);
   store<u64>(k, load<u64>(k, RUN_WALKED) + <u64>cycles, RUN_WALKED);
-  return way;
+  return true;
 }
 
 // @ts-ignore: decorator

@@ -15,7 +15,9 @@ import {
   HW_MARKS, HW_PCID, HW_ROOT, hw, hwEntries,
 } from "./layout";
 import { price, PRICE_ACCESS, PRICE_STLB_HIT } from "./prices";
-import { firstIn, LEFT, ODD, put, quickWalk, RUN_COUNTS, RUN_ROOT, RUN_WALKED, ONE_READ, ONE_SECOND, ONE_WALK } from "./quick-walk";
+import {
+  firstIn, LEFT, ONE_READ, ONE_SECOND, ONE_WALK, put, quickWalk, RUN_COUNTS, RUN_ROOT, RUN_WALKED, WALK_CYCLES, WALK_GHOST, WALK_PAYLOAD,
+} from "./quick-walk";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 import { GLOBAL_FILLED, HUGE_FILLED } from "./tlb";
 
@@ -29,6 +31,8 @@ const TAGS: usize = CK_RUN + 20;
 const SELF: usize = CK_RUN + 24;
 /** The key of page 0. */
 const PAGE0: usize = CK_RUN + 32;
+/** Hits in a row after which hints are asked again. */
+const STREAK: u32 = 4;
 /** Accesses of one run(), at most: what RUN_COUNTS can count. */
 export const RUN_MAX: u32 = 1 << 19;
 
@@ -77,50 +81,48 @@ function tallyRun(cpu: u32, counts: u64): void {
 }
 
 function run4(cpu: u32, k: usize): void {
-  runShaped(cpu, k, 4, 12, 8, 4);
+  // Instructions have another first level.
+  while (alternate(k) && ((load<u32>(load<u32>(k, RECORD)) & 15) == KIND_FETCH ? missesWide(cpu, k) : misses4(cpu, k))) {}
 }
 
 function runWide(cpu: u32, k: usize): void {
-  runShaped(cpu, k, 0, 12, 8, 4);
+  while (alternate(k) && missesWide(cpu, k)) {}
 }
 
 function runAny(cpu: u32, k: usize): void {
-  runShaped(cpu, k, 0, 0, 0, 0);
+  while (alternate(k) && missesAny(cpu, k)) {}
 }
 
+/** Does what hints can do. Returns whether there is more to do. */
 // @ts-ignore: decorator
 @inline
-function runShaped(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32): void {
-  for (;;) {
-    hits(k);
-    const p = <usize>load<u32>(k, RECORD);
-    if (p >= <usize>load<u32>(k, END) || load<i64>(k, LEFT) <= 0) return;
-    const record = load<u64>(p);
-    const kind = <u32>record & 15;
-    if (kind > KIND_MODIFY) return;
-    if (!(kind == KIND_FETCH ? fetch(cpu, k, record) : beyond(cpu, k, record, ROLE_DATA, 0, w1, w2, w3, w4))) return;
-    store<i64>(k, load<i64>(k, LEFT) - <i64>price(PRICE_ACCESS), LEFT);
-    store<u32>(k, <u32>p + 8, RECORD);
-  }
-}
-
-function fetch(cpu: u32, k: usize, record: u64): bool {
-  return beyond(cpu, k, record, ROLE_CODE, HINT_BYTES, 0, 0, 0, 0);
+function alternate(k: usize): bool {
+  hits(k);
+  return load<u32>(k, RECORD) < load<u32>(k, END) && load<i64>(k, LEFT) > 0;
 }
 
 /** Accesses whose hints name their slots; which page a slot holds is proved by its key, so a wrong hint only ends the loop. */
-// @ts-ignore: decorator
-@inline
-function hits(block: usize): void {
-  const k = <usize>load<u32>(block, SELF);
+function hits(k: usize): void {
   const entries = <usize>load<u32>(k, ENTRIES);
-  const end = <usize>load<u32>(k, END);
   const page0 = load<u64>(k, PAGE0);
+  const cost = <i64>price(PRICE_ACCESS);
+  const from = <usize>load<u32>(k, RECORD);
+  let end = <usize>load<u32>(k, END);
+  const left = load<i64>(k, LEFT);
+  // As many as there is time for, so that the loop need not look.
+  if (left < <i64>((end - from) >> 3) * cost) end = left > 0 ? from + (<usize>((left + cost - 1) / cost) << 3) : from;
   let tick = load<u32>(k, CK_TICK);
-  let left = load<i64>(k, LEFT);
-  let p = <usize>load<u32>(k, RECORD);
-  while (p < end && left > 0) {
+  let p = from;
+  // The same page again needs no look: it is the most recently used already, and what it grants was seen.
+  let last = ~load<u64>(p);
+  let same = u64.MAX_VALUE;
+  for (; p < end; p += 8) {
     const record = load<u64>(p);
+    if (((record ^ last) & same) == 0) {
+      // The loop looks at the next one itself: p stays on the last that is done.
+      while (p + 40 <= end && (((load<u64>(p, 8) ^ last) | (load<u64>(p, 16) ^ last) | (load<u64>(p, 24) ^ last) | (load<u64>(p, 32) ^ last)) & same) == 0) p += 32;
+      continue;
+    }
     const vpn = record >> 12;
     const about = (<usize>record & 15) << 4;
     const hint = load<u32>(k + <usize>load<u32>(about, KINDS + 8) + ((<usize>vpn & 255) << 2), CK_HINTS);
@@ -129,12 +131,25 @@ function hits(block: usize): void {
     if (((load<u64>(at) ^ (vpn << 15) ^ page0) | (load<u64>(about, KINDS) & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) break;
     tick += TICK;
     store<u32>(k + ((<usize>hint & 0xffff) << 2), tick | (hint >> 16), CK_STAMPS);
-    left -= <i64>price(PRICE_ACCESS);
-    p += 8;
+    last = record;
+    // The page and the kind; behind a store, a load or a store.
+    same = ~(<u64>0xff0) ^ (record & 1);
   }
   store<u32>(k, tick, CK_TICK);
-  store<i64>(k, left, LEFT);
+  store<i64>(k, left - <i64>((p - from) >> 3) * cost, LEFT);
   store<u32>(k, <u32>p, RECORD);
+}
+
+function misses4(cpu: u32, k: usize): bool {
+  return misses(cpu, k, 4, 12, 8, 4);
+}
+
+function missesWide(cpu: u32, k: usize): bool {
+  return misses(cpu, k, 0, 12, 8, 4);
+}
+
+function missesAny(cpu: u32, k: usize): bool {
+  return misses(cpu, k, 0, 0, 0, 0);
 }
 
 /** As wayOf(), for any number of ways; at least `ways` when there is none. */
@@ -149,46 +164,88 @@ function wayOfAny(tags: usize, ways: u32, tag: u32): u32 {
   return ways;
 }
 
-/** An access that its hint did not help. Returns whether it was done. A number of ways is 0 when the compiler does not know it. */
+/**
+ * Accesses that hints do not help, until some in a row were hits of the first level. Returns whether it ended for that reason, or for lack
+ * of time or records; else the next access is none of the common ones. A number of ways is 0 when the compiler does not know it.
+ */
 // @ts-ignore: decorator
 @inline
-function beyond(cpu: u32, k: usize, record: u64, d1: usize, hints: usize, w1: u32, w2: u32, w3: u32, w4: u32): bool {
-  const vpn = record >> 12;
-  const key = (vpn << 15) | load<u64>(k, PAGE0);
-  const need = load<u64>((<usize>record & 3) << 4, KINDS);
+function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32): bool {
   const entries = <usize>load<u32>(k, ENTRIES);
   const tags = <usize>load<u32>(k, TAGS);
-  const tick = load<u32>(k, CK_TICK) + TICK;
-  const tag = tagOf(key);
-  const ways1 = w1 != 0 ? w1 : load<u32>(d1, 8);
-  const first1 = firstIn(d1, vpn, w1);
-  let way = wayOfAny(tags + (<usize>first1 << 1), ways1, tag);
-  if (way < ways1) {
-    const at = entries + <usize>(first1 + way) * ENTRY_BYTES;
-    if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) return false;
-    store<u32>(k + (<usize>(first1 + way) << 2), tick | way, CK_STAMPS);
-  } else {
-    const ways2 = w2 != 0 ? w2 : load<u32>(ROLE_SECOND, 8);
-    if (ways2 > 16) return false;
-    const first2 = firstIn(ROLE_SECOND, vpn, w2);
-    way = wayOf(tags + (<usize>first2 << 1), ways2, tag);
-    if (way < ways2) {
-      const at = entries + <usize>(first2 + way) * ENTRY_BYTES;
-      if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) return false;
-      store<u32>(k + (<usize>(first2 + way) << 2), tick | way, CK_STAMPS);
-      store<i64>(k, load<i64>(k, LEFT) - <i64>price(PRICE_STLB_HIT), LEFT);
-      store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_SECOND, RUN_COUNTS);
-    } else {
-      way = quickWalk(cpu, k, entries, tags, vpn, key, tag, need, tick, first2, ways2, w3, w4);
-      if (way == ODD) return false;
+  const end = <usize>load<u32>(k, END);
+  const page0 = load<u64>(k, PAGE0);
+  let p = <usize>load<u32>(k, RECORD);
+  let left = load<i64>(k, LEFT);
+  let tick = load<u32>(k, CK_TICK);
+  let streak: u32 = 0;
+  let common = true;
+  while (p < end && left > 0 && streak < STREAK) {
+    const record = load<u64>(p);
+    const kind = <u32>record & 15;
+    const vpn = record >> 12;
+    const key = (vpn << 15) | page0;
+    const need = load<u64>((<usize>record & 15) << 4, KINDS);
+    const tag = tagOf(key);
+    const isFetch = w1 == 0 && kind == KIND_FETCH;
+    if (kind > KIND_MODIFY || (w1 != 0 && kind == KIND_FETCH)) {
+      common = kind == KIND_FETCH;
+      break;
     }
-    const at = entries + <usize>(first2 + way) * ENTRY_BYTES;
-    way = victimOf(k + CK_STAMPS + (<usize>first1 << 2), ways1);
-    put(k, entries, tags, first1 + way, way, tick, key, tag, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
+    const d1 = isFetch ? ROLE_CODE : ROLE_DATA;
+    const hints = isFetch ? HINT_BYTES : 0;
+    const ways1 = w1 != 0 ? w1 : load<u32>(d1, 8);
+    const first1 = firstIn(d1, vpn, w1);
+    const now = tick + TICK;
+    let way = wayOfAny(tags + (<usize>first1 << 1), ways1, tag);
+    if (way < ways1) {
+      const at = entries + <usize>(first1 + way) * ENTRY_BYTES;
+      if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) {
+        common = false;
+        break;
+      }
+      store<u32>(k + (<usize>(first1 + way) << 2), now | way, CK_STAMPS);
+      streak++;
+    } else {
+      const ways2 = w2 != 0 ? w2 : load<u32>(ROLE_SECOND, 8);
+      if (w2 == 0 && ways2 > 16) {
+        common = false;
+        break;
+      }
+      streak = 0;
+      const first2 = firstIn(ROLE_SECOND, vpn, w2);
+      way = wayOf(tags + (<usize>first2 << 1), ways2, tag);
+      let at = entries + <usize>(first2 + way) * ENTRY_BYTES;
+      if (way < ways2) {
+        if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) {
+          common = false;
+          break;
+        }
+        store<u32>(k + (<usize>(first2 + way) << 2), now | way, CK_STAMPS);
+        left -= <i64>price(PRICE_STLB_HIT);
+        store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_SECOND, RUN_COUNTS);
+      } else {
+        if (!quickWalk(cpu, k, entries, tags, vpn, key, need, now, w3, w4)) {
+          common = false;
+          break;
+        }
+        left -= <i64>load<u32>(k, WALK_CYCLES);
+        way = victimOf(k + CK_STAMPS + (<usize>first2 << 2), ways2);
+        put(k, entries, tags, first2 + way, way, now, key, tag, load<u64>(k, WALK_PAYLOAD), load<u64>(k, WALK_GHOST));
+        at = entries + <usize>(first2 + way) * ENTRY_BYTES;
+      }
+      way = victimOf(k + CK_STAMPS + (<usize>first1 << 2), ways1);
+      put(k, entries, tags, first1 + way, way, now, key, tag, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
+    }
+    store<u32>(k + hints + ((<usize>vpn & 255) << 2), (first1 + way) | (way << 16), CK_HINTS);
+    left -= <i64>price(PRICE_ACCESS);
+    p += 8;
+    tick = now;
   }
-  store<u32>(k + hints + ((<usize>vpn & 255) << 2), (first1 + way) | (way << 16), CK_HINTS);
   store<u32>(k, tick, CK_TICK);
-  return true;
+  store<i64>(k, left, LEFT);
+  store<u32>(k, <u32>p, RECORD);
+  return common;
 }
 
 /** One access outside of the clock, if it is one of the common ones. Returns whether it was done. */
