@@ -26,7 +26,7 @@ export function distance(a: u32, b: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function infoAddress(address: usize): usize {
+export function infoAddress(address: usize): usize {
   return <usize>load<u32>(AT_LINES) + ((address >> 6) << 2);
 }
 

@@ -29,6 +29,7 @@ export const ONE_READ: u64 = 1 << 42;
 export const WALK_PAYLOAD: usize = CK_RECORD + 16;
 export const WALK_GHOST: usize = CK_RECORD + 24;
 export const WALK_CYCLES: usize = CK_RECORD + 32;
+export const WALK_READS: usize = CK_RECORD + 36;
 
 /** No slot that could be told by its tag alone. */
 const ODD: u32 = 0xffffffff;
@@ -181,6 +182,7 @@ export function quickWalk(
   store<u64>(k, payload, WALK_PAYLOAD);
   store<u64>(k, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT), WALK_GHOST);
   store<u32>(k, cycles, WALK_CYCLES);
+  store<u32>(k, <u32>(counts / ONE_READ), WALK_READS);
   store<u64>(k, load<u64>(k, RUN_COUNTS) + counts, RUN_COUNTS);
   store<u64>(k, load<u64>(k, RUN_WALKED) + <u64>cycles, RUN_WALKED);
   return true;
