@@ -199,7 +199,9 @@ export function victimOf(stamps: usize, ways: u32): u32 {
   let least = v128.load(stamps);
   // The last vector may overlap the one before.
   if (ways > 4) {
-    if (ways > 8) {
+    if (ways == 12) {
+      least = i32x4.min_u(least, v128.load(stamps, 16));
+    } else if (ways > 8) {
       for (let way: u32 = 4; way + 4 < ways; way += 4) least = i32x4.min_u(least, v128.load(stamps + (<usize>way << 2)));
     }
     least = i32x4.min_u(least, v128.load(stamps + (<usize>(ways - 4) << 2)));

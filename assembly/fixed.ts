@@ -5,7 +5,7 @@
 import { PAY_DIRTY, PAY_EXEC, PAY_WRITE, structureAt } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
-import { ANY_SETS, frameWords, HINT_BYTES, lines, stateBase, tablePages } from "./layout";
+import { ANY_SETS, frameWords, HINT_BYTES, lines, radixBits, stateBase, tablePages } from "./layout";
 
 /** Descriptors as at STRUCTURES, for 4K pages of data and of instructions and for their second level. */
 export const ROLE_DATA: usize = 16704;
@@ -36,7 +36,7 @@ export function planFixed(): void {
     const served = structureAt(config(CFG_STRUCTURE_OF + 3 * <u32>role));
     v128.store(ROLE_DATA + (role << 4), v128.load(served));
   }
-  const walks = fits(structureAt(PWC_PDE), 8) && fits(structureAt(PWC_PDPTE), 4) && fits(structureAt(PWC_PML4E), 4);
+  const walks = radixBits == 9 && fits(structureAt(PWC_PDE), 8) && fits(structureAt(PWC_PDPTE), 4) && fits(structureAt(PWC_PML4E), 4);
   store<u32>(SHAPE, !walks || !fits(ROLE_SECOND, 12) ? SHAPE_ANY : fits(ROLE_DATA, 4) ? SHAPE_4 : SHAPE_WIDE);
   store<u32>(AT_LINES, <u32>(lines - (stateBase >> 4)));
   store<u32>(AT_LINES_FIRST, <u32>(stateBase >> 6));

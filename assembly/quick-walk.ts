@@ -8,7 +8,7 @@ import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
 import { AT_FRAMES, AT_TABLES } from "./fixed";
 import {
   CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
-  pageBytesShift, radixBits, radixMask, REGION_MASK,
+  radixBits, REGION_MASK,
 } from "./layout";
 import { walkCost } from "./lines";
 import { exists, tableOf } from "./walk";
@@ -55,8 +55,8 @@ export function put(k: usize, entries: usize, tags: usize, slot: u32, way: u32, 
 
 // @ts-ignore: decorator
 @inline
-function entryOf(table: u32, page: u64): usize {
-  return <usize>load<u32>(AT_TABLES) + (<usize>table << pageBytesShift) + (<usize>(page & radixMask) << 3);
+function entryOf(table: u32, page: u64, radix: u32): usize {
+  return <usize>load<u32>(AT_TABLES) + (<usize>table << (radix + 3)) + (<usize>(<u32>page & ((1 << radix) - 1)) << 3);
 }
 
 // @ts-ignore: decorator
@@ -108,9 +108,10 @@ function use(k: usize, slot: u32, tick: u32): void {
 // @ts-ignore: decorator
 @inline
 export function quickWalk(
-  cpu: u32, k: usize, entries: usize, tags: usize, vpn: u64, key: u64, need: u64, tick: u32, w3: u32, w4: u32,
+  cpu: u32, k: usize, entries: usize, tags: usize, vpn: u64, key: u64, need: u64, tick: u32, w3: u32, w4: u32, w0: u32,
 ): bool {
-  const page = vpn >> <u64>radixBits;
+  const radix = w0 != 0 ? w0 : radixBits;
+  const page = vpn >> <u64>radix;
   // As with pages: a hint first, proved by its key. A search takes long, and nothing else goes on meanwhile.
   const hint = k + (<usize>(page & REGION_MASK) << 2);
   let known = load<u32>(hint, CK_REGIONS);
@@ -125,29 +126,29 @@ export function quickWalk(
   if (known != NONE) {
     table = tableIn(entries, known);
   } else {
-    const page2 = page >> <u64>radixBits;
+    const page2 = page >> <u64>radix;
     upper = upperSlot(entries, tags, PWC_PDPTE, page2, key, w4);
     if (upper == ODD) return false;
     if (upper == NONE) {
-      const page3 = page2 >> <u64>radixBits;
+      const page3 = page2 >> <u64>radix;
       top = upperSlot(entries, tags, PWC_PML4E, page3, key, w4);
       if (top == ODD) return false;
       if (top == NONE) {
-        at3 = entryOf(<u32>(load<u64>(k, RUN_ROOT) >> 32), page3);
+        at3 = entryOf(<u32>(load<u64>(k, RUN_ROOT) >> 32), page3, radix);
         table = next(at3);
       } else {
         table = tableIn(entries, top);
       }
-      at2 = entryOf(table, page2);
+      at2 = entryOf(table, page2, radix);
       table = table != 0 ? next(at2) : 0;
     } else {
       table = tableIn(entries, upper);
     }
-    at1 = entryOf(table, page);
+    at1 = entryOf(table, page, radix);
     table = table != 0 ? next(at1) : 0;
     if (table == 0) return false;
   }
-  const at = entryOf(table, vpn);
+  const at = entryOf(table, vpn, radix);
   const pte = load<u64>(at);
   if ((pte & (PTE_P | PTE_U | PTE_A | PTE_G)) != (PTE_P | PTE_U | PTE_A)) return false;
   const payload = (pte & PAY_MASK) ^ PAY_EXEC;
@@ -163,13 +164,13 @@ export function quickWalk(
       if (at3 != 0) {
         cycles = walkCost(cpu, k, at3);
         counts += ONE_READ;
-        fillUpper(k, entries, tags, PWC_PML4E, page >> <u64>radixBits >> <u64>radixBits, key, tick, tableOf(load<u64>(at3)), w4);
+        fillUpper(k, entries, tags, PWC_PML4E, page >> <u64>radix >> <u64>radix, key, tick, tableOf(load<u64>(at3)), w4);
       } else {
         use(k, top, tick);
       }
       cycles += walkCost(cpu, k, at2);
       counts += ONE_READ;
-      fillUpper(k, entries, tags, PWC_PDPTE, page >> <u64>radixBits, key, tick, tableOf(load<u64>(at2)), w4);
+      fillUpper(k, entries, tags, PWC_PDPTE, page >> <u64>radix, key, tick, tableOf(load<u64>(at2)), w4);
     } else {
       use(k, upper, tick);
     }

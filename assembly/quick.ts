@@ -143,15 +143,15 @@ function hits(k: usize): void {
 }
 
 function misses4(cpu: u32, k: usize): bool {
-  return misses(cpu, k, 4, 12, 8, 4);
+  return misses(cpu, k, 4, 12, 8, 4, 9);
 }
 
 function missesWide(cpu: u32, k: usize): bool {
-  return misses(cpu, k, 0, 12, 8, 4);
+  return misses(cpu, k, 0, 12, 8, 4, 9);
 }
 
 function missesAny(cpu: u32, k: usize): bool {
-  return misses(cpu, k, 0, 0, 0, 0);
+  return misses(cpu, k, 0, 0, 0, 0, 0);
 }
 
 /** As wayOf(), for any number of ways; at least `ways` when there is none. */
@@ -172,7 +172,7 @@ function wayOfAny(tags: usize, ways: u32, tag: u32): u32 {
  */
 // @ts-ignore: decorator
 @inline
-function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32): bool {
+function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32, w0: u32): bool {
   const entries = <usize>load<u32>(k, ENTRIES);
   const tags = <usize>load<u32>(k, TAGS);
   const end = <usize>load<u32>(k, END);
@@ -228,7 +228,7 @@ function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32): bool {
         left -= <i64>price(PRICE_STLB_HIT);
         store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_SECOND, RUN_COUNTS);
       } else {
-        if (!quickWalk(cpu, k, entries, tags, vpn, key, need, now, w3, w4)) {
+        if (!quickWalk(cpu, k, entries, tags, vpn, key, need, now, w3, w4, w0)) {
           common = false;
           break;
         }
