@@ -3,6 +3,7 @@
  * each other happens in (time, CPU) order: faults, kernel steps, interrupts. A CPU that returns to user mode inside a weave goes on in
  * the next bound phase with its own clock, so no time is lost; what it sees of others is at most one quantum late.
  */
+import { aloneUntil } from "./alone";
 import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turnEnd } from "./bound";
 import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
@@ -12,7 +13,7 @@ import {
   callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
   TT_FLAGS, TT_STATE, turns, users,
 } from "./layout";
-import { hasOtherRunnable, hasOtherTask, MODE_USER, release } from "./sched";
+import { hasOtherRunnable, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
 import { mergeLog } from "./walk";
 import { weaveEvent, weaveTime } from "./weave";
@@ -27,8 +28,6 @@ export const RUN_STUCK: u32 = 3;
 export const RUN_SAMPLES: u32 = 4;
 
 const NOW: usize = 24;
-/** Cycles that a CPU may run on alone before the host has a look. */
-const ALONE_MAX: u64 = 1 << 22;
 /** The host found the ring full when it had more; see TT_FLAGS. */
 export const TASK_RING_FULL: u32 = 1;
 export const TASK_DRY: u32 = 2;
@@ -42,7 +41,7 @@ function beginQuantum(start: u64): void {
   store<u64>(callsDone, start, NOW);
 }
 
-/** The i-th CPU that the bound phase visits; the order is free, which tests use. */
+/** The i-th CPU that the bound phase visits; the order is free, which tests use. Only in order 0 does a CPU that is alone run through quanta. */
 function inOrder(i: u32): u32 {
   const order = config(CFG_BOUND_ORDER);
   if (order == 1) return cpus - 1 - i;
@@ -61,7 +60,7 @@ function noteUser(cpu: u32): void {
 }
 
 /** Smallest CPU of a bitmap that is not below `from`, or `cpus`. */
-function nextIn(bitmap: usize, from: u32): u32 {
+export function nextIn(bitmap: usize, from: u32): u32 {
   for (let word = from >> 6; word < maskWords; word++) {
     let bits = load<u64>(bitmap + (<usize>word << 3));
     if (word == from >> 6) bits &= u64.MAX_VALUE << <u64>(from & 63);
@@ -85,7 +84,7 @@ function turn(cpu: u32, end: u64): void {
  */
 function bound(end: u64): u64 {
   const first = nextIn(users, 0);
-  const until = first < cpus ? aloneUntil(first, end) : 0;
+  const until = first < cpus && config(CFG_BOUND_ORDER) == 0 ? aloneUntil(first, end) : 0;
   if (until > end) {
     store<u64>(turns + (<usize>(first >> 6) << 3), <u64>1 << <u64>(first & 63));
     boundRun(first, until);
@@ -160,20 +159,6 @@ function quiet(end: u64): u64 {
   for (let cpu = nextIn(turns, 0); cpu < cpus; cpu = nextIn(turns, cpu + 1)) publish(cpu);
   for (let word: u32 = 0; word < maskWords; word++) store<u64>(turns + (<usize>word << 3), 0);
   return least;
-}
-
-/**
- * Until when a CPU may run on through quanta as if they were one: as long as nobody else does anything, nobody waits for what it does, and
- * no other task wants the CPU. 0 unless there is exactly one CPU that runs, and it is at the start of a quantum.
- */
-function aloneUntil(cpu: u32, end: u64): u64 {
-  if ((waitingTasks() | starvedTasks()) != 0 || nextIn(users, cpu + 1) < cpus || nextIn(turns, 0) < cpus) return 0;
-  const k = clk(cpu);
-  if ((load<u32>(k, CK_TRAP) | load<u32>(k, CK_LOG_COUNT) | load<u32>(hw(cpu), HW_PENDING)) != 0) return 0;
-  const due = nextDue();
-  let until = due == NEVER ? end + ALONE_MAX : min(due >> 10, end + ALONE_MAX);
-  if (hasOtherTask(cpu)) until = min(until, load<u64>(k, CK_SLICE_END));
-  return until - (until % (end - now()));
 }
 
 function weave(end: u64): void {

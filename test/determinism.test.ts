@@ -67,6 +67,14 @@ describe.each(builtins.map(({ name }) => name))("%s does not depend on", (name) 
       expect(await resultOf(request(name, { policy, ...variant }))).toEqual(await plain(policy));
   });
 
+  test("that a CPU which is alone need not stop at the ends of quanta", async () => {
+    const workload = builtins.find((builtin) => builtin.name === name)!.open({ ...given, threads: "2" }, 1);
+    const alone = { workload, cpus: 1 };
+    const once = await resultOf(request(name, alone));
+    for (const boundOrder of [1, 2])
+      expect(await resultOf(request(name, { ...alone, size: { boundOrder } }))).toEqual(once);
+  });
+
   test("a watch on its progress", async () => {
     const looks: { cycles: number; records: number }[] = [];
     const watched = await resultOf(
