@@ -101,6 +101,29 @@ function use(k: usize, slot: u32, tick: u32): void {
   store<u32>(at, tick | <u32>load<u8>(at, CK_STAMPS), CK_STAMPS);
 }
 
+/** A walk without a PDE entry uses the one above that helps, and fills those between. Returns what reading the tables for them takes. */
+// @ts-ignore: decorator
+@inline
+function uppers(
+  cpu: u32, k: usize, entries: usize, tags: usize, page: u64, key: u64, tick: u32, upper: u32, top: u32, at2: usize, at3: usize, w4: u32, radix: u32,
+): u32 {
+  if (at2 == 0) {
+    use(k, upper, tick);
+    return 0;
+  }
+  let cycles: u32 = 0;
+  const page2 = page >> <u64>radix;
+  if (at3 == 0) {
+    use(k, top, tick);
+  } else {
+    cycles = walkCost(cpu, k, at3);
+    fillUpper(k, entries, tags, PWC_PML4E, page2 >> <u64>radix, key, tick, tableOf(load<u64>(at3)), w4);
+  }
+  cycles += walkCost(cpu, k, at2);
+  fillUpper(k, entries, tags, PWC_PDPTE, page2, key, tick, tableOf(load<u64>(at2)), w4);
+  return cycles;
+}
+
 /**
  * Walks. What a fill would hold is in WALK_PAYLOAD and WALK_GHOST afterwards. Returns false, with nothing changed, when anything is odd.
  * The deepest paging-structure entry that is there is used, the ones below it are filled, from the root down.
@@ -156,26 +179,13 @@ export function quickWalk(
   if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_COPIED)) != FW_LIVE) return false;
   // Nothing can stop it any more.
   let cycles: u32 = 0;
-  let counts = ONE_WALK + ONE_READ;
+  let reads: u64 = 1;
   if (known != NONE) {
     use(k, known, tick);
   } else {
-    if (at2 != 0) {
-      if (at3 != 0) {
-        cycles = walkCost(cpu, k, at3);
-        counts += ONE_READ;
-        fillUpper(k, entries, tags, PWC_PML4E, page >> <u64>radix >> <u64>radix, key, tick, tableOf(load<u64>(at3)), w4);
-      } else {
-        use(k, top, tick);
-      }
-      cycles += walkCost(cpu, k, at2);
-      counts += ONE_READ;
-      fillUpper(k, entries, tags, PWC_PDPTE, page >> <u64>radix, key, tick, tableOf(load<u64>(at2)), w4);
-    } else {
-      use(k, upper, tick);
-    }
+    reads = at3 != 0 ? 4 : at2 != 0 ? 3 : 2;
+    cycles = uppers(cpu, k, entries, tags, page, key, tick, upper, top, at2, at3, w4, radix);
     cycles += walkCost(cpu, k, at1);
-    counts += ONE_READ;
     known = fillUpper(k, entries, tags, PWC_PDE, page, key, tick, table, w3);
   }
   store<u32>(hint, known, CK_REGIONS);
@@ -183,8 +193,8 @@ export function quickWalk(
   store<u64>(k, payload, WALK_PAYLOAD);
   store<u64>(k, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT), WALK_GHOST);
   store<u32>(k, cycles, WALK_CYCLES);
-  store<u32>(k, <u32>(counts / ONE_READ), WALK_READS);
-  store<u64>(k, load<u64>(k, RUN_COUNTS) + counts, RUN_COUNTS);
+  store<u32>(k, <u32>reads, WALK_READS);
+  store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_WALK + reads * ONE_READ, RUN_COUNTS);
   store<u64>(k, load<u64>(k, RUN_WALKED) + <u64>cycles, RUN_WALKED);
   return true;
 }

@@ -3,9 +3,9 @@
  * level, a walk (quick-walk.ts). It does exactly what tlb.ts does for them, and changes nothing before it is sure; it stops before an
  * access that is not one of the common ones: a fault, an assist, a larger or a global page, a mark of the oracle on any entry.
  *
- * Two things keep it fast. What the loop works on lies in the CPU's block, not in variables: a variable that lives across both parts
- * would be kept on the stack in the hit part, too (2.6 against 4.0 ns a first-level hit). And it is compiled three times, with the
- * ways of the commonest arrays as constants.
+ * Two loops take turns: hits() believes hints, and has few variables, so that all are in registers; misses() does the rest, and keeps its
+ * place, time and tick in variables, because each access would wait for the last one's stores otherwise. It is compiled three times, with
+ * the ways of the commonest arrays as constants.
  */
 import { AHEAD, readAhead } from "./ahead";
 import { keyOf, tagOf, TICK, victimOf, wayOf } from "./assoc";
@@ -27,10 +27,10 @@ import { GLOBAL_FILLED, HUGE_FILLED } from "./tlb";
 /** Address of the next record, and where to stop. */
 const RECORD: usize = CK_RUN;
 const END: usize = CK_RUN + 4;
-/** Addresses of the CPU's entries and tags, and of this block itself. */
+/** Addresses of the CPU's entries and tags; up to which record readAhead() has been. */
 const ENTRIES: usize = CK_RUN + 16;
 const TAGS: usize = CK_RUN + 20;
-const SELF: usize = CK_RUN + 24;
+const SEEN: usize = CK_RUN + 24;
 /** The key of page 0. */
 const PAGE0: usize = CK_RUN + 32;
 /** Hits in a row after which hints are asked again. */
@@ -47,7 +47,6 @@ export function beginQuick(cpu: u32): void {
   const k = clk(cpu);
   store<u32>(k, <u32>(hw(cpu) + hwEntries), ENTRIES);
   store<u32>(k, <u32>(k + ckTags), TAGS);
-  store<u32>(k, <u32>k, SELF);
 }
 
 /** Does up to `n` accesses, RUN_MAX at most, from the record at `ring` on, until `time` is over. Returns how many. */
@@ -61,6 +60,7 @@ export function run(cpu: u32, ring: usize, n: usize, time: u64): usize {
   store<u64>(k, <u64>load<u32>(c, HW_ROOT) << 32, RUN_ROOT);
   store<u64>(k, 0, RUN_COUNTS);
   store<u64>(k, 0, RUN_WALKED);
+  store<u32>(k, 0, SEEN);
   const shape = load<u32>(SHAPE);
   if ((load<u32>(c, HW_MARKS) | load<u32>(HUGE_FILLED) | load<u32>(GLOBAL_FILLED)) != 0) hits(k);
   else if (shape == SHAPE_4) run4(cpu, k);
@@ -103,6 +103,13 @@ function alternate(k: usize): bool {
   return load<u32>(k, RECORD) < load<u32>(k, END) && load<i64>(k, LEFT) > 0;
 }
 
+/** Bits in which any of the four records behind `p` differs from `last`. */
+// @ts-ignore: decorator
+@inline
+function changes(p: usize, last: u64): u64 {
+  return (load<u64>(p, 8) ^ last) | (load<u64>(p, 16) ^ last) | (load<u64>(p, 24) ^ last) | (load<u64>(p, 32) ^ last);
+}
+
 /** Accesses whose hints name their slots; which page a slot holds is proved by its key, so a wrong hint only ends the loop. */
 function hits(k: usize): void {
   const entries = <usize>load<u32>(k, ENTRIES);
@@ -122,7 +129,7 @@ function hits(k: usize): void {
     const record = load<u64>(p);
     if (((record ^ last) & same) == 0) {
       // The loop looks at the next one itself: p stays on the last that is done.
-      while (p + 40 <= end && (((load<u64>(p, 8) ^ last) | (load<u64>(p, 16) ^ last) | (load<u64>(p, 24) ^ last) | (load<u64>(p, 32) ^ last)) & same) == 0) p += 32;
+      while (p + 40 <= end && (changes(p, last) & same) == 0) p += 32;
       continue;
     }
     const vpn = record >> 12;
@@ -167,6 +174,40 @@ function wayOfAny(tags: usize, ways: u32, tag: u32): u32 {
 }
 
 /**
+ * What the first level lacks: the address of its entry in the second level, whether it was there or is filled by a walk; its cycles are in
+ * WALK_CYCLES. 0 when the access is none of the common ones.
+ */
+// @ts-ignore: decorator
+@inline
+function beyond(
+  cpu: u32, k: usize, p: usize, end: usize, vpn: u64, key: u64, tag: u32, need: u64, tick: u32, w2: u32, w3: u32, w4: u32, w0: u32,
+): usize {
+  const entries = <usize>load<u32>(k, ENTRIES);
+  const tags = <usize>load<u32>(k, TAGS);
+  const ways = w2 != 0 ? w2 : load<u32>(ROLE_SECOND, 8);
+  if (w2 == 0 && ways > 16) return 0;
+  const first = firstIn(ROLE_SECOND, vpn, w2);
+  let way = wayOf(tags + (<usize>first << 1), ways, tag);
+  const at = entries + <usize>(first + way) * ENTRY_BYTES;
+  if (way < ways) {
+    if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) return 0;
+    store<u32>(k + (<usize>(first + way) << 2), tick | way, CK_STAMPS);
+    store<u32>(k, price(PRICE_STLB_HIT), WALK_CYCLES);
+    store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_SECOND, RUN_COUNTS);
+    return at;
+  }
+  if (!quickWalk(cpu, k, entries, tags, vpn, key, need, tick, w3, w4, w0)) return 0;
+  if (load<u32>(k, WALK_READS) > 2 && p >= <usize>load<u32>(k, SEEN)) {
+    const to = min(p + (AHEAD << 3), end);
+    readAhead(k, load<u32>(k, RUN_ROOT + 4), p + 8, to);
+    store<u32>(k, <u32>to, SEEN);
+  }
+  way = victimOf(k + CK_STAMPS + (<usize>first << 2), ways);
+  put(k, entries, tags, first + way, way, tick, key, tag, load<u64>(k, WALK_PAYLOAD), load<u64>(k, WALK_GHOST));
+  return entries + <usize>(first + way) * ENTRY_BYTES;
+}
+
+/**
  * Accesses that hints do not help, until some in a row were hits of the first level. Returns whether it ended for that reason, or for lack
  * of time or records; else the next access is none of the common ones. A number of ways is 0 when the compiler does not know it.
  */
@@ -181,7 +222,6 @@ function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32, w0: u32)
   let left = load<i64>(k, LEFT);
   let tick = load<u32>(k, CK_TICK);
   let streak: u32 = 0;
-  let seen = p;
   let common = true;
   while (p < end && left > 0 && streak < STREAK) {
     const record = load<u64>(p);
@@ -210,37 +250,13 @@ function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32, w0: u32)
       store<u32>(k + (<usize>(first1 + way) << 2), now | way, CK_STAMPS);
       streak++;
     } else {
-      const ways2 = w2 != 0 ? w2 : load<u32>(ROLE_SECOND, 8);
-      if (w2 == 0 && ways2 > 16) {
+      streak = 0;
+      const at = beyond(cpu, k, p, end, vpn, key, tag, need, now, w2, w3, w4, w0);
+      if (at == 0) {
         common = false;
         break;
       }
-      streak = 0;
-      const first2 = firstIn(ROLE_SECOND, vpn, w2);
-      way = wayOf(tags + (<usize>first2 << 1), ways2, tag);
-      let at = entries + <usize>(first2 + way) * ENTRY_BYTES;
-      if (way < ways2) {
-        if (((load<u64>(at) ^ key) | (need & ~load<u64>(at, ENTRY_PAYLOAD))) != 0) {
-          common = false;
-          break;
-        }
-        store<u32>(k + (<usize>(first2 + way) << 2), now | way, CK_STAMPS);
-        left -= <i64>price(PRICE_STLB_HIT);
-        store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_SECOND, RUN_COUNTS);
-      } else {
-        if (!quickWalk(cpu, k, entries, tags, vpn, key, need, now, w3, w4, w0)) {
-          common = false;
-          break;
-        }
-        left -= <i64>load<u32>(k, WALK_CYCLES);
-        if (load<u32>(k, WALK_READS) > 2 && p >= seen) {
-          seen = min(p + (AHEAD << 3), end);
-          readAhead(k, load<u32>(k, RUN_ROOT + 4), p + 8, seen);
-        }
-        way = victimOf(k + CK_STAMPS + (<usize>first2 << 2), ways2);
-        put(k, entries, tags, first2 + way, way, now, key, tag, load<u64>(k, WALK_PAYLOAD), load<u64>(k, WALK_GHOST));
-        at = entries + <usize>(first2 + way) * ENTRY_BYTES;
-      }
+      left -= <i64>load<u32>(k, WALK_CYCLES);
       way = victimOf(k + CK_STAMPS + (<usize>first1 << 2), ways1);
       put(k, entries, tags, first1 + way, way, now, key, tag, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
     }
