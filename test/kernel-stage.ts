@@ -25,6 +25,8 @@ export interface StageOptions extends Pick<KernelTarget, "mutants" | "tunables" 
   /** Assembling takes most of a test's time, so a test names what it needs; all entries unless said. */
   readonly entries?: readonly string[];
   readonly policy?: string;
+  /** Slots that differ from the policy's. */
+  readonly set?: Readonly<Record<string, string>>;
   /** An assembled program of another stage, in place of policy, entries and target. */
   readonly program?: Program;
   readonly cpus?: number;
@@ -40,13 +42,21 @@ export class Stage {
   readonly program: Program;
   readonly machine: ReferenceMachine;
 
-  constructor({ policy = "deferred", cpus = 2, program, entries, config, ...target }: StageOptions = {}) {
+  constructor({
+    policy = "deferred",
+    set = {},
+    cpus = 2,
+    program,
+    entries,
+    config,
+    ...target
+  }: StageOptions = {}) {
     const radixBits = config?.radixBits ?? 2;
     const wanted = entries && [...BASE_ENTRIES, ...entries];
     this.program =
       program ??
       assemble({
-        entries: kernelEntries(resolveSlots(policy, {}), target).filter(
+        entries: kernelEntries(resolveSlots(policy, set), target).filter(
           ({ name }) => wanted?.includes(name) ?? true,
         ),
         records: kernelRecords,

@@ -10,7 +10,19 @@ import { policyNames, resolveSlots } from "../src/policy/policies.js";
 const TARGET = { cpus: 4, radixBits: 9 };
 const GOLDEN = join(import.meta.dirname, "golden");
 const KERNEL = join(import.meta.dirname, "../src/kernel");
-const REVIEWED = ["munmap", "mprotect", "page_fault", "fork", "context_switch", "call_function_interrupt"];
+const REVIEWED = [
+  "munmap",
+  "mprotect",
+  "page_fault",
+  "fork",
+  "userfaultfd_writeprotect",
+  "clear_refs",
+  "task_numa_work",
+  "ksm_merge",
+  "msync",
+  "context_switch",
+  "call_function_interrupt",
+];
 const ENTRIES = [
   "mmap",
   "munmap",
