@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { JsonFile } from "../src/cli/json-file.js";
 import { pairs, runOptions } from "../src/cli/options.js";
 import { Progress, progressText } from "../src/cli/progress.js";
+import { ResultFile } from "../src/cli/result-file.js";
 import { usageError } from "../src/cli/usage.js";
 import { usableThreads } from "../src/engine/threads.js";
 import { editDistance, nearestName, UsageError } from "../src/errors.js";
@@ -116,7 +116,7 @@ describe("a JSON file", () => {
   test("is replaced in one piece, and nothing else is left behind", () => {
     const path = join(folder, "out.json");
     writeFileSync(path, "old");
-    const file = new JsonFile(path);
+    const file = new ResultFile(path);
     expect(readFileSync(path, "utf8")).toBe("old");
     file.write({ a: 1 });
     expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ a: 1 });
@@ -126,20 +126,20 @@ describe("a JSON file", () => {
   test("behind a symbolic link stays behind it", () => {
     writeFileSync(join(folder, "real.json"), "old");
     symlinkSync("real.json", join(folder, "link.json"));
-    new JsonFile(join(folder, "link.json")).write([]);
+    new ResultFile(join(folder, "link.json")).write([]);
     expect(readFileSync(join(folder, "real.json"), "utf8")).toBe("[]\n");
   });
 
   test("that cannot be written is refused before any run", () => {
-    expect(() => new JsonFile(folder)).toThrow(`cannot write --json ${folder}: it is a folder`);
-    expect(() => new JsonFile(join(folder, "no/out.json"))).toThrow(
+    expect(() => new ResultFile(folder)).toThrow(`cannot write --json ${folder}: it is a folder`);
+    expect(() => new ResultFile(join(folder, "no/out.json"))).toThrow(
       /cannot write --json .*no\/out.json: ENOENT/,
     );
     expect(readdirSync(folder)).toEqual([]);
   });
 
   test("that is a device is written in place", () => {
-    new JsonFile("/dev/null").write({});
+    new ResultFile("/dev/null").write({});
     expect(readFileSync("/dev/null", "utf8")).toBe("");
   });
 });
@@ -183,7 +183,7 @@ describe("progress", () => {
 
   test("rewrites one line on a terminal, no wider than it, and leaves it empty", () => {
     const { written, sink } = stream(true);
-    const progress = new Progress("auto", sink);
+    const progress = new Progress("auto", progressText, sink);
     progress.update(state);
     progress.end();
     expect(written).toHaveLength(2);
@@ -194,7 +194,7 @@ describe("progress", () => {
 
   test("writes no escape elsewhere, and nothing for a short run", () => {
     const { written, sink } = stream(false);
-    const progress = new Progress("auto", sink);
+    const progress = new Progress("auto", progressText, sink);
     progress.update(state);
     progress.end();
     expect(written).toEqual([]);
@@ -202,7 +202,7 @@ describe("progress", () => {
 
   test("is a JSON object a line where a program reads it", () => {
     const { written, sink } = stream(true);
-    new Progress("json", sink).update(state);
+    new Progress("json", progressText, sink).update(state);
     expect(JSON.parse(written[0]!)).toMatchObject(state);
   });
 });

@@ -35,13 +35,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   kernel: ["dsl"],
   policy: ["kernel", "dsl"],
   scenario: ["policy", "kernel", "dsl"],
+  own: ["scenario", "policy", "kernel", "dsl"],
   machine: [],
   workload: [],
   trace: ["workload"],
   reference: ["dsl"],
   report: ["engine", "dsl"],
-  engine: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "reference"],
-  cli: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "engine", "report"],
+  engine: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "reference", "own"],
+  cli: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "engine", "report", "own"],
 };
 
 /** What may be imported from a folder by types alone. */

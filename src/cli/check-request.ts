@@ -3,8 +3,8 @@ import { openWork } from "../engine/work.js";
 import { cpuCount } from "../machine/preset.js";
 import { machineNamed } from "../machine/presets.js";
 import { resolveSlots } from "../policy/policies.js";
-import { JsonFile } from "./json-file.js";
 import type { RunOptions } from "./options.js";
+import { ResultFile } from "./result-file.js";
 
 /**
  * Everything that can be wrong with a request is found here, before any simulation starts.
@@ -12,7 +12,7 @@ import type { RunOptions } from "./options.js";
  * Returns the file that the result will go to; undefined when it goes to stdout or nowhere. Throws: UsageError,
  * InputError.
  */
-export async function checkRequest(work: WorkSpec, options: RunOptions): Promise<JsonFile | undefined> {
+export async function checkRequest(work: WorkSpec, options: RunOptions): Promise<ResultFile | undefined> {
   const machine = machineNamed(options.machine);
   if (options.cpus > cpuCount(machine) && !options.quiet) {
     const { name } = machine;
@@ -22,5 +22,5 @@ export async function checkRequest(work: WorkSpec, options: RunOptions): Promise
   }
   for (const policy of options.policies) resolveSlots(policy, options.set);
   await openWork(work, options.cpus);
-  return options.json === undefined || options.json === "-" ? undefined : new JsonFile(options.json);
+  return options.json === undefined || options.json === "-" ? undefined : new ResultFile(options.json);
 }

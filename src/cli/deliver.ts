@@ -1,13 +1,13 @@
 import { type Paint, paintFor, plain } from "../report/paint.js";
-import type { JsonFile } from "./json-file.js";
 import type { RunOptions } from "./options.js";
+import type { ResultFile } from "./result-file.js";
 
 /** A result to where it was asked for: JSON to a file or to stdout, and text for people unless stdout is taken. */
 export function deliver(
   result: unknown,
   lines: (paint: Paint) => readonly string[],
   options: RunOptions,
-  file: JsonFile | undefined,
+  file: ResultFile | undefined,
 ): void {
   file?.write(result);
   if (options.json === "-") printLines([JSON.stringify(result, null, 2)]);

@@ -4,7 +4,7 @@ import type { RunTask, WorkSpec } from "../engine/task.js";
 import { usableThreads } from "../engine/threads.js";
 import { type ExitCode, exitCodes } from "./exit-codes.js";
 import type { RunOptions } from "./options.js";
-import { Progress } from "./progress.js";
+import { Progress, progressText } from "./progress.js";
 
 export interface Executed {
   /** Finished runs: seed by seed, and for each seed policy by policy, so that what Ctrl-C leaves can be compared. */
@@ -14,7 +14,7 @@ export interface Executed {
 
 /** Every policy with every seed, in worker threads, with progress; Ctrl-C ends it and keeps what is finished. */
 export async function execute(work: WorkSpec, options: RunOptions): Promise<Executed> {
-  const progress = new Progress(options.quiet ? "none" : options.progress);
+  const progress = new Progress(options.quiet ? "none" : options.progress, progressText);
   const stop = new AbortController();
   const onSignal = (): void => {
     // The second signal finds the default action again: it ends the process at once.

@@ -34,6 +34,14 @@ const kinds: Readonly<Record<string, () => Promise<readonly Entry[]>>> = {
       }),
     );
   },
+  scenarios: async () => {
+    const { scenarioNamed, scenarioNames } = await import("../scenario/all.js");
+    const all = await Promise.all(scenarioNames().map(scenarioNamed));
+    return all.map(({ name, question, variants }) => {
+      const verdicts = Object.entries(variants).map(([variant, { expected }]) => `${variant}: ${expected}`);
+      return [name, `${question} ${verdicts.join(", ")}`];
+    });
+  },
   formats: async () => {
     const { formats } = await import("../trace/format.js");
     return formats.map(({ name, about }) => [name, about]);

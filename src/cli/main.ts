@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Argv, CommandModule } from "yargs";
 import { isPersonsError } from "../errors.js";
+import { checkCommand } from "./check.js";
 import { compareCommand } from "./compare.js";
 import { printLines } from "./deliver.js";
 import { errorText, exitCodes } from "./exit-codes.js";
@@ -11,7 +12,13 @@ import { replayCommand } from "./replay.js";
 import { runCommand } from "./run.js";
 import { commandNames, usageError } from "./usage.js";
 
-const commands: readonly CommandModule[] = [runCommand, compareCommand, replayCommand, listCommand];
+const commands: readonly CommandModule[] = [
+  runCommand,
+  compareCommand,
+  replayCommand,
+  checkCommand,
+  listCommand,
+];
 const helpWords: ReadonlySet<string | undefined> = new Set(["--help", "-h", "help"]);
 
 /** `shootdown ... | head` closes our stdout early: that is no error of anybody's. */

@@ -124,7 +124,7 @@ function policyNames(text: string): string[] {
   return names;
 }
 
-function progressMode(text: string): ProgressMode {
+export function progressMode(text: string): ProgressMode {
   const mode = progressModes.find((candidate) => candidate === text);
   if (mode === undefined)
     throw new UsageError(`--progress takes one of ${progressModes.join(", ")}; got '${text}'`);

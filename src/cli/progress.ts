@@ -6,30 +6,36 @@ const plainEveryMs = 5000;
 const clearLine = "\r\u001b[K";
 
 /** Tells a person, or a program, on stderr how far the runs are. */
-export class Progress {
+export class Progress<T> {
   readonly #mode: "line" | "plain" | "json" | "none";
+  readonly #text: (state: T, seconds: number) => string;
   readonly #stream: NodeJS.WriteStream;
   readonly #started = performance.now();
   #lastPlain = performance.now();
   #lineShown = false;
 
   /** auto: one line rewritten on a terminal; elsewhere a plain line every few seconds, none for a short run. */
-  constructor(mode: ProgressMode, stream: NodeJS.WriteStream = process.stderr) {
+  constructor(
+    mode: ProgressMode,
+    text: (state: T, seconds: number) => string,
+    stream: NodeJS.WriteStream = process.stderr,
+  ) {
+    this.#text = text;
     this.#stream = stream;
     this.#mode = mode === "auto" ? (stream.isTTY ? "line" : "plain") : mode;
   }
 
-  update(progress: PoolProgress): void {
+  update(progress: T): void {
     const seconds = (performance.now() - this.#started) / 1000;
     if (this.#mode === "line") {
       this.#stream.write(
-        clearLine + progressText(progress, seconds).slice(0, (this.#stream.columns || 80) - 1),
+        clearLine + this.#text(progress, seconds).slice(0, (this.#stream.columns || 80) - 1),
       );
       this.#lineShown = true;
     } else if (this.#mode === "json") {
       this.#stream.write(`${JSON.stringify({ ...progress, seconds: Number(seconds.toFixed(3)) })}\n`);
     } else if (this.#mode === "plain" && performance.now() - this.#lastPlain >= plainEveryMs) {
-      this.#stream.write(`${progressText(progress, seconds)}\n`);
+      this.#stream.write(`${this.#text(progress, seconds)}\n`);
       this.#lastPlain = performance.now();
     }
   }

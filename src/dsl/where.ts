@@ -54,7 +54,7 @@ function plainPath(path: string): string {
 }
 
 /** Relative to the package, else to the working directory, else the bare file name: the same on every machine. */
-function shortPath(path: string): string {
+export function shortPath(path: string): string {
   for (const root of [packageRoot, workingFolder()]) {
     if (path.startsWith(root) && !path.slice(root.length).startsWith("node_modules/")) {
       return path.slice(root.length);

@@ -1,7 +1,14 @@
 import { Piscina } from "piscina";
 import { UsageError } from "../errors.js";
 import type { RunResult } from "./result.js";
-import { PROGRESS_CYCLES, PROGRESS_RECORDS, progressWords, type RunTask, type TaskOutcome } from "./task.js";
+import {
+  PROGRESS_CYCLES,
+  PROGRESS_RECORDS,
+  progressWords,
+  type RunTask,
+  type TaskOutcome,
+  WorkerError,
+} from "./task.js";
 
 /** How far a fan-out has come. `records` and `cycles` are sums over all tasks, finished or not. */
 export interface PoolProgress {
@@ -18,11 +25,6 @@ export interface PoolOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PoolProgress) => void;
   readonly progressEveryMs?: number;
-}
-
-/** A failure inside a worker that is nobody's input: our own bug, with the worker's stack. */
-export class WorkerError extends Error {
-  override readonly name = "WorkerError";
 }
 
 /**

@@ -33,6 +33,11 @@ export type TaskOutcome =
 /** usage: the person's input or the mechanism's text is at fault. internal: we are. */
 export type FailureKind = "usage" | "internal";
 
+/** A failure inside a worker that is nobody's input: our own bug, with the worker's stack. */
+export class WorkerError extends Error {
+  override readonly name = "WorkerError";
+}
+
 /** Words of the shared progress table per task. */
 export const progressWords = 2;
 /** Simulated cycles so far, and records consumed so far. */

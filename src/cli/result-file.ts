@@ -6,21 +6,23 @@ import { UsageError } from "../errors.js";
  * Where a result goes. Made before the run, so that an unwritable path costs no simulation; written after it, in one
  * piece: a reader sees the old file or the whole new one.
  */
-export class JsonFile {
+export class ResultFile {
+  readonly #option: string;
   readonly #path: string;
   /** Devices and pipes are written in place: a rename would replace the device itself. */
   readonly #isSpecial: boolean;
 
   /** Throws: UsageError naming the path and the reason when nothing can be written there. */
-  constructor(path: string) {
+  constructor(path: string, option = "--json") {
+    this.#option = option;
     const existing = statSync(path, { throwIfNoEntry: false });
-    if (existing?.isDirectory()) throw new UsageError(`cannot write --json ${path}: it is a folder`);
+    if (existing?.isDirectory()) throw new UsageError(`cannot write ${option} ${path}: it is a folder`);
     this.#isSpecial = existing !== undefined && !existing.isFile();
     // The file behind a symbolic link is replaced, not the link.
     this.#path = existing === undefined ? path : realpathSync(path);
     if (this.#isSpecial) return;
     const probe = this.#temporary();
-    attempt(path, () => {
+    attempt(option, path, () => {
       closeSync(openSync(probe, "wx"));
       rmSync(probe);
     });
@@ -28,13 +30,17 @@ export class JsonFile {
 
   /** Throws: UsageError when the disk refuses after all; nothing half-written is left behind. */
   write(value: unknown): void {
-    const text = `${JSON.stringify(value, null, 2)}\n`;
+    this.writeText(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** As write(), of something that is text already. */
+  writeText(text: string): void {
     if (this.#isSpecial) {
-      attempt(this.#path, () => writeFileSync(this.#path, text));
+      attempt(this.#option, this.#path, () => writeFileSync(this.#path, text));
       return;
     }
     const temporary = this.#temporary();
-    attempt(this.#path, () => {
+    attempt(this.#option, this.#path, () => {
       try {
         writeFileSync(temporary, text, { flag: "wx" });
         renameSync(temporary, this.#path);
@@ -49,11 +55,11 @@ export class JsonFile {
   }
 }
 
-function attempt(path: string, action: () => void): void {
+function attempt(option: string, path: string, action: () => void): void {
   try {
     action();
   } catch (error) {
     const reason = error instanceof Error ? error.message.replace(/, \w+ '.*$/, "") : String(error);
-    throw new UsageError(`cannot write --json ${path}: ${reason}`);
+    throw new UsageError(`cannot write ${option} ${path}: ${reason}`);
   }
 }

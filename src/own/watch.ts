@@ -1,0 +1,48 @@
+/**
+ * A thread that watches the main thread evaluate a file of somebody's own. When the time is up it stops the main thread where it stands,
+ * says at which line of the file that is, and ends the process.
+ */
+
+import { writeSync } from "node:fs";
+import { Session } from "node:inspector";
+import { fileURLToPath } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+import { shortPath } from "../dsl/where.js";
+import type { WatchOrder } from "./probe.js";
+
+const { file, milliseconds } = workerData as WatchOrder;
+
+interface CallFrame {
+  readonly location: { readonly scriptId: string; readonly lineNumber: number };
+}
+
+const session = new Session();
+session.connectToMainThread();
+/** Frames of another thread name their script by number alone. */
+const scripts = new Set<string>();
+session.on("Debugger.scriptParsed", ({ params: { url, scriptId } }) => {
+  if (url.startsWith("file:") && fileURLToPath(url) === file) scripts.add(scriptId);
+});
+session.on("Debugger.paused", ({ params }) => {
+  const frames = params.callFrames as unknown as CallFrame[];
+  const own = frames.find(({ location }) => scripts.has(location.scriptId));
+  const where = own === undefined ? shortPath(file) : `${shortPath(file)}:${own.location.lineNumber + 1}`;
+  give(`${where}: it has not ended after ${milliseconds / 1000} s; is there an endless loop?`);
+});
+session.post("Debugger.enable", () => parentPort?.postMessage("watching"));
+setTimeout(() => {
+  session.post("Debugger.pause");
+  // A thread that sits in native code cannot be stopped.
+  setTimeout(() => give(`${shortPath(file)}: it has not ended after ${milliseconds / 1000} s`), 1000);
+}, milliseconds);
+
+parentPort?.once("message", () => {
+  session.disconnect();
+  process.exit();
+});
+
+/** The main thread is stopped, so its channel to the parent is of no use: the message goes to the agreed descriptor. */
+function give(message: string): void {
+  writeSync(3, JSON.stringify({ ok: false, message }));
+  process.kill(process.pid, "SIGKILL");
+}
