@@ -96,6 +96,20 @@ describe("NUMA balancing", () => {
     expect(stage.leaks().frames).toBe(1);
   });
 
+  test("lets whoever meets the page on its way fault again until it has arrived", () => {
+    const { stage } = hinted();
+    stage.start(1, "page_fault", 0, 1);
+    stage.reach(1, "folio_mc_copy");
+    stage.start(0, "page_fault", 0, 1);
+    expect(stage.alone(0)).toBe(true);
+    expect(stage.machine.status(0)).toBe(0n);
+    expect(stage.reaches(0, 0, STORE)).toBe(false);
+    stage.finish(1);
+    expect(stage.touch(0, 0, STORE)).toBe(true);
+    expect(stage.violations()).toEqual([]);
+    expect(stage.leaks().frames).toBe(1);
+  });
+
   test("leaves a page where it is that somebody else has a reference to", () => {
     const { stage, before } = hinted();
     stage.machine.poke("frame", before, 0, 2n);

@@ -12,32 +12,16 @@
  * One of the two alone does no harm: KSM sees the bit that is left.
  */
 
-import type { Case } from "../dsl/case.js";
+import type { Case, SetupStep } from "../dsl/case.js";
 import { type ProgramSource, program } from "../dsl/index.js";
 import { try_to_merge_one_page } from "../kernel/ksm.js";
-import { dec_tlb_flush_pending, inc_tlb_flush_pending } from "../kernel/mm_types-pending.js";
 import type { KernelOptions, Mutants } from "../kernel/options.js";
 import { entryAt, forEachTable, PTE } from "../kernel/pgtable.js";
-import { type Pte, pte_mkold_clean, pte_t, pte_wrprotect } from "../kernel/pte.js";
-import { flush_tlb_page } from "../kernel/tlb.js";
-import { ANON_RW, mmNumber, withPte } from "./pages.js";
+import { pte_mkold_clean, pte_t, pte_wrprotect } from "../kernel/pte.js";
+import { ANON_RW, mmNumber } from "./pages.js";
 import { scenario } from "./scenario.js";
-import { call, stage } from "./stage.js";
-
-/** Changes one entry as madvise_free_pte_range() and clear_soft_dirty() do: announced, exchanged under the lock, flushed behind it. */
-function changeThenFlush(opt: KernelOptions, name: string, change: (old: Pte) => Pte): ProgramSource {
-  return program(name, ["mm", "vpn"], (k, args) => {
-    const mm = mmNumber(k, args.mm);
-    inc_tlb_flush_pending(k, opt, mm);
-    withPte(k, mm, args.vpn, (pte) => {
-      const old = k.xchg("ptep_modify_prot_start", pte, pte_t.zero);
-      k.write("ptep_modify_prot_commit", pte, change(old));
-    });
-    k.window(`${name}: changed, not flushed`);
-    flush_tlb_page(k, opt, mm, args.vpn);
-    dec_tlb_flush_pending(k, opt, mm);
-  });
-}
+import { call, stage, threadsOf } from "./stage.js";
+import { announcedChange, MADV_FREE } from "./stale-writer.js";
 
 /** The KSM thread, on an address space that it does not run in. */
 function ksmThread(opt: KernelOptions): ProgramSource {
@@ -59,17 +43,28 @@ function ksmThread(opt: KernelOptions): ProgramSource {
   });
 }
 
+const COMPARED = "compared, old frame still writable elsewhere";
+/** The page that replaces page 0. */
+const KPAGE = { frameAt: { mm: 0, vpn: 1 } };
+/** Both pages are written; page 1 is made one that others can be replaced by; CPU 0 has page 0 in its TLB. */
+const twoPages: readonly SetupStep[] = [
+  { do: "call", cpu: 0, entry: "mmap", args: [0, 2, ANON_RW] },
+  { do: "touch", cpu: 0, vpn: 1, kind: 1 },
+  { do: "call", cpu: 0, entry: "ksm_merge", args: [1, 0] },
+  { do: "evict", cpu: 0, vpn: 1 },
+  { do: "touch", cpu: 0, vpn: 0, kind: 1 },
+];
+
 const CLEARS_DIRTY = "madvise_free";
 const CLEARS_WRITE = "clear_refs_read_locked";
 
 function build(mutants: Mutants, clearers: readonly string[] = [CLEARS_DIRTY, CLEARS_WRITE]): Case {
-  const kpage = { frameAt: { mm: 0, vpn: 1 } };
   return stage({
     mutants,
     entries: ["ksm_merge"],
     extra: (opt) => [
-      changeThenFlush(opt, CLEARS_DIRTY, pte_mkold_clean),
-      changeThenFlush(opt, CLEARS_WRITE, (old) => pte_wrprotect(old).with({ soft_dirty: false })),
+      announcedChange(opt, CLEARS_DIRTY, true, pte_mkold_clean),
+      announcedChange(opt, CLEARS_WRITE, true, (old) => pte_wrprotect(old).with({ soft_dirty: false })),
       ksmThread(opt),
     ],
     // Nobody but CPU 0 runs the address space, so nobody else is asked to flush.
@@ -82,24 +77,30 @@ function build(mutants: Mutants, clearers: readonly string[] = [CLEARS_DIRTY, CL
       tlb: { sets: 2, ways: 1 },
       storeBuffer: 2,
     },
-    setup: [
-      { do: "task", task: 0, mm: 0 },
-      { do: "switch", cpu: 0, task: 0 },
-      { do: "call", cpu: 0, entry: "mmap", args: [0, 2, ANON_RW] },
-      { do: "touch", cpu: 0, vpn: 1, kind: 1 },
-      { do: "call", cpu: 0, entry: "ksm_merge", args: [1, 0] },
-      { do: "evict", cpu: 0, vpn: 1 },
-      { do: "touch", cpu: 0, vpn: 0, kind: 1 },
-    ],
+    setup: [...threadsOf(0, 1), ...twoPages],
     threads: [
       ...clearers.map((name, at) => ({ cpu: at + 1, does: [call(name, 0, 0)] })),
-      { cpu: clearers.length + 1, does: [call("ksm_thread", 0, 0, kpage)] },
+      { cpu: clearers.length + 1, does: [call("ksm_thread", 0, 0, KPAGE)] },
     ],
     liberties: [{ cpu: 0, may: "touch", vpn: 0, kind: 1 }],
-    windows: [
-      "compared, old frame still writable elsewhere",
-      ...clearers.map((name) => `${name}: changed, not flushed`),
+    windows: [COMPARED, ...clearers.map((name) => `${name}: changed, not flushed`)],
+  });
+}
+
+/** The same with the system calls themselves, all by tasks of the address space. */
+function systemCalls(mutants: Mutants): Case {
+  return stage({
+    mutants,
+    entries: ["madvise", "clear_refs", "ksm_merge"],
+    machine: { cpus: 4, mms: 1, tasks: 4, tables: 6, frames: 4, tlb: { sets: 2, ways: 1 }, storeBuffer: 2 },
+    setup: [...threadsOf(0, 4), ...twoPages],
+    threads: [
+      { cpu: 1, does: [call("madvise", 0, 1, MADV_FREE)] },
+      { cpu: 2, does: [call("clear_refs")] },
+      { cpu: 3, does: [call("ksm_merge", 0, KPAGE)] },
     ],
+    liberties: [{ cpu: 0, may: "touch", vpn: 0, kind: 1 }],
+    windows: [COMPARED],
   });
 }
 
@@ -121,6 +122,13 @@ export const subject = scenario({
       title: "it flushes as well while a flush is pending",
       expected: "safe",
       build: () => build(WITHOUT_EXCLUSIVE),
+    },
+    "entry-only-syscalls": {
+      title: "entry-only, with the system calls themselves",
+      expected: "unsafe",
+      breaks: "lost-write",
+      bounds: { pct: { runs: 20_000, changes: 4 } },
+      build: () => systemCalls({ ...WITHOUT_EXCLUSIVE, "B-ksm": true, "B-softdirty-read-lock": true }),
     },
     exclusive: {
       title: "it looks at the entry, and flushes exclusive pages whatever their entry, as since 5.19",

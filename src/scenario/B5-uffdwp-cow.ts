@@ -13,8 +13,51 @@
  * in between (v1, v2h for large ranges). Today's kernel is safe twice: it also knows that the page is exclusive, and does not copy it.
  */
 
+import { pte_mkuffd_wp } from "../kernel/pte.js";
 import { scenario } from "./scenario.js";
-import { COPIED, liftedWhileWritten, PROTECTED } from "./stale-writer.js";
+import { call, stage, store, threadsOf } from "./stage.js";
+import {
+  announcedChange,
+  COPIED,
+  getUserPage,
+  KERNEL_OF_2020,
+  liftedWhileWritten,
+  PROTECTED,
+  WATCHED_RW,
+} from "./stale-writer.js";
+
+const PROTECTS = "uffd_wp";
+const LIFTS = "uffd_wp_resolve";
+
+/**
+ * The other way to an entry that is read-only and not marked: one caller protects the page, a second one lifts that before the first
+ * has flushed. The callers are the monitor's, and do not run in the address space.
+ */
+function liftedBeforeFlush(pending: string) {
+  return stage({
+    set: { pending },
+    mutants: KERNEL_OF_2020,
+    extra: (opt) => [
+      getUserPage(),
+      announcedChange(opt, PROTECTS, true, pte_mkuffd_wp),
+      announcedChange(opt, LIFTS, false, (old) => old.with({ uffd_wp: false })),
+    ],
+    machine: { cpus: 4, mms: 1, tasks: 2, tables: 6, frames: 5, storeBuffer: 2, tlb: { sets: 1, ways: 1 } },
+    setup: [
+      ...threadsOf(0, 2),
+      { do: "call", cpu: 0, entry: "mmap", args: [0, 1, WATCHED_RW] },
+      { do: "touch", cpu: 0, vpn: 0, kind: 1 },
+      { do: "call", cpu: 0, entry: "get_user_page", args: [0, 0] },
+    ],
+    threads: [
+      { cpu: 1, does: [store(0)] },
+      { cpu: 2, does: [call(PROTECTS, 0, 0)] },
+      { cpu: 3, does: [call(LIFTS, 0, 0)] },
+    ],
+    liberties: [{ cpu: 0, may: "touch", vpn: 0, kind: 1 }],
+    windows: [COPIED, `${PROTECTS}: changed, not flushed`],
+  });
+}
 
 const rule = (pending: string) => () => liftedWhileWritten({ pending });
 const opener =
@@ -57,6 +100,17 @@ export const subject = scenario({
       title: "a page table knows the generation of its last unflushed change",
       expected: "safe",
       build: rule("deferred-gen"),
+    },
+    "two-callers-v0": {
+      title: "no rule; one caller protects, another lifts that before the flush",
+      expected: "unsafe",
+      breaks: "lost-write",
+      build: () => liftedBeforeFlush("none"),
+    },
+    "two-callers-v7": {
+      title: "today's rule with the same two callers",
+      expected: "safe",
+      build: () => liftedBeforeFlush("uffd-armed"),
     },
     exclusive: {
       title: "no rule, but pages known to be exclusive are not copied, as since 5.19",

@@ -5,8 +5,15 @@
 
 import type { Doing, Liberty, SetupStep } from "../dsl/case.js";
 import { type ProgramSource, program } from "../dsl/index.js";
+import {
+  dec_tlb_flush_pending,
+  inc_tlb_flush_pending,
+  mm_tlb_flush_nested,
+} from "../kernel/mm_types-pending.js";
 import type { KernelOptions, Mutants } from "../kernel/options.js";
 import { folio_get } from "../kernel/page.js";
+import { type Pte, pte_t } from "../kernel/pte.js";
+import { flush_tlb_mm, flush_tlb_page } from "../kernel/tlb.js";
 import { ANON_RW, mmNumber, withPte } from "./pages.js";
 import { call, stage, threadsOf } from "./stage.js";
 
@@ -29,6 +36,30 @@ export const PROTECTED = "protected, unlocked, TLBs still warm";
 export function getUserPage(): ProgramSource {
   return program("get_user_page", ["mm", "vpn"], (k, args) => {
     withPte(k, mmNumber(k, args.mm), args.vpn, (pte) => folio_get(k, k.read("follow_page_pte", pte).pfn));
+  });
+}
+
+/**
+ * Changes one entry as the callers of a gather do: announced, exchanged under the lock, flushed behind it. `own`: the change needs a
+ * flush; without it, only another gather that is open is a reason for one.
+ */
+export function announcedChange(
+  opt: KernelOptions,
+  name: string,
+  own: boolean,
+  change: (old: Pte) => Pte,
+): ProgramSource {
+  return program(name, ["mm", "vpn"], (k, args) => {
+    const mm = mmNumber(k, args.mm);
+    inc_tlb_flush_pending(k, opt, mm);
+    withPte(k, mm, args.vpn, (pte) => {
+      const old = k.xchg("ptep_modify_prot_start", pte, pte_t.zero);
+      k.write("ptep_modify_prot_commit", pte, change(old));
+    });
+    k.window(`${name}: changed, not flushed`);
+    if (own) flush_tlb_page(k, opt, mm, args.vpn);
+    else k.if(mm_tlb_flush_nested(k, mm), () => flush_tlb_mm(k, opt, mm));
+    dec_tlb_flush_pending(k, opt, mm);
   });
 }
 
