@@ -71,7 +71,7 @@ describe(mechanisms, () => {
 
   test("lists exactly the policies", () => {
     const rows = tableRows(mechanisms, "policies").map((row) => row.map((cell) => cell.replaceAll("`", "")));
-    const columns = ["shootdown", "unmap", "protect", "need-flush"] as const;
+    const columns = ["shootdown", "unmap", "protect", "need-flush", "pending", "reclaim"] as const;
     expect(rows).toEqual(
       policies.map((policy) => [policy.name, ...columns.map((slot) => policy.slots[slot])]),
     );

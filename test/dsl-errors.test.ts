@@ -184,9 +184,9 @@ describe("an AssembleError", () => {
 
   it("is thrown when more values live than there are registers, and names them", () => {
     const text = mistake((k) => {
-      for (let i = 0; i < 48; i++) k.read(`value${i}`, word);
+      for (let i = 0; i < 64; i++) k.read(`value${i}`, word);
     });
-    expect(text).toContain("p: more than 48 registers are in use (x, value0, value1,");
+    expect(text).toContain("p: more than 64 registers are in use (x, value0, value1,");
     expect(text).toContain("; move steps into a routine or a block");
   });
 

@@ -282,7 +282,7 @@ canary(
  */
 const withoutSchedule: readonly MutantName[] = ["A-unmap-cpumask"];
 
-/** A search finds schedules for these: the scenarios B1 to B13 have a variant for each. */
+/** A search finds schedules for these: the scenarios of sections B and C have a variant for each. */
 const searched: readonly MutantName[] = [
   "B-bool-pending",
   "B-ksm",
@@ -295,6 +295,18 @@ const searched: readonly MutantName[] = [
   "B-bloom-clear",
   "B-gen-nobump",
   "cow-by-refcount",
+  "C-no-pending-check",
+  "C-relock",
+  "C-counter-overflow",
+  "C-flag-torn",
+  "C-flag-early",
+  "C-io-before-flush",
+  "C-free-before-flush",
+  "C-discard-fence",
+  "C-discard-dirty",
+  "C-no-gen-bump",
+  "C-copy-before-flush",
+  "C-swapin-new-frame",
 ];
 
 test("every mutant has a schedule", () => {

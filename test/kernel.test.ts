@@ -39,6 +39,7 @@ const ENTRIES = [
   "task_numa_work",
   "ksm_merge",
   "msync",
+  "reclaim",
   "page_fault",
   "context_switch",
   "call_function_interrupt",

@@ -47,6 +47,7 @@ export {
   type Field,
   type FieldArray,
   type Handles,
+  maskWord,
   pteAt,
   type RecordDeclaration,
   type RecordHandle,

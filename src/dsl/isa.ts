@@ -135,7 +135,7 @@ export type OpName = keyof typeof OPS;
 /** The operand value that means "no register". */
 export const NONE = 255;
 /** Registers of one CPU. */
-export const REGISTER_LIMIT = 48;
+export const REGISTER_LIMIT = 64;
 
 /** Relations of AWAIT, as its operand `d` encodes them. */
 export const RELATIONS = { eq: 0, ne: 1, lt: 2, ge: 3 } as const;

@@ -9,7 +9,7 @@ import type { Node } from "./nodes.js";
 import type { FieldPlace, RecordKind } from "./program.js";
 import { type Pte, pte } from "./pte.js";
 import { holdsNoRegisters } from "./registers.js";
-import type { Operand, Shape, U64 } from "./shapes.js";
+import { type Operand, type Shape, type U64, u64 } from "./shapes.js";
 import { type AnyOperand, nodeOf } from "./values.js";
 import { callSite, type SourceLine } from "./where.js";
 
@@ -53,6 +53,11 @@ export const cpumask: MaskDeclaration = { kind: "mask" };
 /** One word per CPU inside a `cpu` record, such as a call descriptor for every target. */
 export function cpuArray<T extends Shape>(shape: T): ArrayDeclaration<T> {
   return { kind: "array", of: shape, length: undefined };
+}
+
+/** The CPUs 64 * `index` and up of a mask as one word, for arithmetic on whole masks. */
+export function maskWord(mask: CpuMask, index: number): Field<U64> {
+  return new Field(index === 0 ? mask.address : { ...mask.address, offset: nodeOf(index) }, u64);
 }
 
 /** A fixed number of words of one shape, in any record. */

@@ -143,7 +143,8 @@ function worldSize(request: RunRequest, quantum: number): WorldSize {
     assist: "strict",
     storeBuffer: 8,
     ranges: 65_530,
-    cache: 2 ** Math.ceil(Math.log2(frames)),
+    // Pages of files, and slots of swap: as much swap as memory.
+    cache: 2 ** Math.ceil(Math.log2(2 * frames)),
     ring: 16_384,
     lines: 1024,
     oracle: true,

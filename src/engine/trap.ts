@@ -7,7 +7,8 @@ import { EngineAbort } from "./load.js";
 /** A limit of the simulated world that an input reached: the person can raise it. */
 const limits: Readonly<Record<string, string>> = {
   RANGES_FULL: "a process has more mappings than the simulated kernel can hold",
-  CACHE_FULL: "more file pages are cached than the simulated page cache can hold",
+  CACHE_FULL:
+    "more file pages are cached, or more pages swapped out, than the simulated page cache and swap can hold",
 };
 
 const bugs: Readonly<Record<string, string>> = {

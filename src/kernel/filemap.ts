@@ -1,7 +1,7 @@
 /** The page cache: pages of files, and of shared memory, by file and place. */
 
 import { type Builder, type Expr, record, routine, spinlock, type U64 } from "../dsl/index.js";
-import { folio_alloc, folio_get, folio_put, page, page_flags } from "./page.js";
+import { folio_alloc, folio_get, folio_put } from "./page.js";
 import { page_cache_key, type Vma } from "./vma.js";
 
 /**
@@ -29,7 +29,6 @@ const filemap_add_folio = routine("filemap_add_folio", (k: Builder, key: Expr<U6
   const folio = k.var(0, "folio");
   const fresh = folio_alloc(k);
   k.if(fresh.ne(0), () => {
-    k.write("folio->flags", page.at(fresh).flags, page_flags.zero);
     k.work("filemap_read_folio");
     k.locked(i_pages.at().xa_lock, () => {
       folio.set(k.cacheLoad("xas_load", key));

@@ -18,10 +18,12 @@ export const mm_init = routine("mm_init", (k: Builder, id: Expr<U64>): Expr<U64>
   const root = k.allocTable("pgd_alloc", { level: PGD, base: 0 });
   k.write("mm_count", mm.mm_count, 1);
   k.write("tlb_flush_pending", mm.tlb_flush_pending, 0);
+  k.write("tlb_flush_batched", mm.tlb_flush_batched, 0);
   k.maskZero("mm_init_cpumask", mm.mm_cpumask);
   const ctx_id = k.addReturn("last_mm_ctx_id", mmContextIds.at().last_mm_ctx_id, 1);
   k.write("ctx_id", mm.ctx_id, ctx_id);
   k.write("tlb_gen", mm.tlb_gen, 0);
+  k.write("tlb_gen_completed", mm.tlb_gen_completed, 0);
   k.fence("smp_wmb", "wmb");
   k.write("pgd", mm.pgd, root);
   return root;
@@ -58,7 +60,8 @@ export const mmdrop = routine("mmdrop", (k: Builder, id: Expr<U64>) => {
   const mm = mm_struct.at(id);
   const left = k.addReturn("mm_count", mm.mm_count, -1);
   k.if(left.eq(0), () => {
-    const root = k.xchg("mm_free_pgd", mm.pgd, 0);
-    k.if(root.ne(0), () => k.freeTable("pgd_free", root));
+    const root = k.var(0, "root");
+    k.writeLocked(mm.anon_vma, () => root.set(k.xchg("mm_free_pgd", mm.pgd, 0)));
+    k.if(root.get().ne(0), () => k.freeTable("pgd_free", root.get()));
   });
 });

@@ -1,6 +1,7 @@
-/** Advice that takes pages away: MADV_DONTNEED at once, MADV_FREE when memory is short. */
+/** Advice: MADV_DONTNEED takes pages away at once, MADV_FREE when memory is short; MADV_COLD and MADV_PAGEOUT are in a file of their own. */
 
 import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
+import { madvise_cold_or_pageout } from "./madvise-pageout.js";
 import { unmap_page_range } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
 import {
@@ -12,14 +13,18 @@ import {
 } from "./mmu_gather.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
-import { page } from "./page.js";
+import { page, page_flags } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
 import { pte_mkold_clean, pte_t } from "./pte.js";
+import { flush_tlb_batched_pending } from "./rmap-batch.js";
+import { swap_free } from "./swapfile.js";
 import { for_each_vma_range, vma_is_anonymous } from "./vma.js";
 
 /** Advice as madvise(2) takes it. */
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
+const MADV_COLD = 20;
+const MADV_PAGEOUT = 21;
 
 /**
  * madvise(2). Faults and other readers go on meanwhile. Advice without effect here is not priced.
@@ -31,6 +36,9 @@ export function madvise(opt: KernelOptions): ProgramSource {
     const mm = current_mm(k);
     k.if(advice.eq(MADV_DONTNEED), () => madvise_dontneed(k, opt, mm, start, end));
     k.if(advice.eq(MADV_FREE), () => madvise_free(k, opt, mm, start, end));
+    k.if(advice.eq(MADV_COLD).or(advice.eq(MADV_PAGEOUT)), () =>
+      madvise_cold_or_pageout(k, opt, mm, start, end, advice.eq(MADV_PAGEOUT)),
+    );
   });
 }
 
@@ -71,13 +79,14 @@ const madvise_free = routine(
 /**
  * Make the pages of a private mapping look untouched, so that reclaim may drop those that stay so.
  *
- * Source: linux mm/madvise.c, madvise_free_pte_range(). Left out: the mark on the page, because nothing reclaims yet.
+ * Source: linux mm/madvise.c, madvise_free_pte_range().
  */
 const madvise_free_single_vma = routine(
   "madvise_free_single_vma",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>) => {
     forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
       k.locked(ptdesc.at(found.table).ptl, () => {
+        flush_tlb_batched_pending(k, opt, tlb.mm, found.table, tlb);
         k.forRange(
           found.start,
           found.end,
@@ -91,19 +100,33 @@ const madvise_free_single_vma = routine(
   },
 );
 
-/** One turn of the loop in madvise_free_pte_range(). Source: linux mm/madvise.c. */
+/**
+ * One turn of the loop in madvise_free_pte_range(). Source: linux mm/madvise.c. Simplified: a page that is dirty by itself, as one
+ * from swap is, stays as it is, and so does one that several address spaces map.
+ */
 const madvise_free_pte = routine(
   "madvise_free_pte_range",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>) => {
     const pte = entryAt(k, table, vpn, PTE);
     const seen = k.read("ptep_get", pte);
+    k.if(seen.swap, () => {
+      k.write("pte_clear_not_present_full", pte, pte_t.zero);
+      swap_free(k, seen.pfn);
+    });
     k.if(seen.present.and(seen.special.not()), () => {
-      const flags = k.read("folio_test_anon", page.at(seen.pfn).flags);
-      k.if(flags.anon.and(seen.accessed.or(seen.dirty)), () => {
-        // Taken out and put back, because the hardware may set D at any moment.
-        const ptent = k.xchg("clear_young_dirty_ptes", pte, pte_t.zero);
-        k.write("set_pte_at", pte, pte_mkold_clean(ptent));
-        tlb_flush_pte_range(k, opt, tlb, vpn);
+      const folio = page.at(seen.pfn);
+      const flags = k.read("folio_test_anon", folio.flags);
+      k.if(flags.anon.and(flags.dirty.not()).and(flags.swapcache.not()), () => {
+        const map_count = k.read("folio_mapcount", folio._mapcount);
+        k.if(map_count.eq(1), () => {
+          k.if(seen.accessed.or(seen.dirty), () => {
+            // Taken out and put back, because the hardware may set D at any moment.
+            const ptent = k.xchg("clear_young_dirty_ptes", pte, pte_t.zero);
+            k.write("set_pte_at", pte, pte_mkold_clean(ptent));
+            tlb_flush_pte_range(k, opt, tlb, vpn);
+          });
+          k.and("folio_mark_lazyfree", folio.flags, page_flags.ones.with({ swapbacked: false }));
+        });
       });
     });
   },

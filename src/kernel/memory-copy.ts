@@ -1,10 +1,11 @@
 /** Copying page tables for fork: private pages become shared and write-protected. Part of Linux's mm/memory.c. */
 
-import { type Bool, type Builder, type Expr, routine, type U64, type Var } from "../dsl/index.js";
+import { type Bool, type Builder, type Expr, type Field, routine, type U64, type Var } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import { folio_add_rmap, folio_get, page, page_flags } from "./page.js";
 import { entryAt, forEachTable, PTE, ptdesc, pte_alloc } from "./pgtable.js";
-import { pte_none, pte_t, pte_wrprotect } from "./pte.js";
+import { type Pte, pte_none, pte_t, pte_wrprotect } from "./pte.js";
+import { swap_dup_entry } from "./swapfile.js";
 
 /**
  * Copy the entries of [start, end), a private mapping. `failed` becomes true when memory is out.
@@ -43,6 +44,17 @@ export const copy_page_range = routine(
   },
 );
 
+/** A page in swap: one entry more refers to its slot. Source: linux mm/memory.c, copy_nonpresent_pte(). */
+const copy_nonpresent_pte = routine(
+  "copy_nonpresent_pte",
+  (k: Builder, src_pte: Field<pte_t>, dst_pte: Field<pte_t>, pte: Pte) => {
+    const shared = pte.with({ swp_exclusive: false });
+    swap_dup_entry(k, pte.pfn);
+    k.if(pte.swp_exclusive, () => k.write("set_pte_at source", src_pte, shared));
+    k.write("set_pte_at", dst_pte, shared);
+  },
+);
+
 /**
  * One entry: both sides lose the write right, and the page counts one more user.
  *
@@ -53,7 +65,8 @@ const copy_present_pte = routine(
   (k: Builder, target: Expr<U64>, source: Expr<U64>, vpn: Expr<U64>) => {
     const src_pte = entryAt(k, source, vpn, PTE);
     const pte = k.read("ptep_get", src_pte);
-    k.if(pte_none(pte).not(), () => {
+    k.if(pte.swap, () => copy_nonpresent_pte(k, src_pte, entryAt(k, target, vpn, PTE), pte));
+    k.if(pte_none(pte).or(pte.swap).not(), () => {
       k.if(pte.special.not(), () => {
         const pfn = k.copy(pte.pfn, "pfn");
         folio_get(k, pfn);

@@ -5,6 +5,7 @@ import { folio_prealloc } from "./memory-alloc.js";
 import { flushBeforeCopy, flushIfPending } from "./memory-pending.js";
 import type { KernelOptions } from "./options.js";
 import {
+  anon_mapping,
   folio_add_new_anon_rmap,
   folio_get,
   folio_mark_dirty,
@@ -76,7 +77,7 @@ const writeProtected = routine(
           orig_pte.special,
           () => verdict.copy.set(true),
           () => {
-            const reuse = wp_can_reuse_anon_folio(k, opt, pfn);
+            const reuse = wp_can_reuse_anon_folio(k, opt, vmf, pfn);
             k.if(
               reuse,
               () => wp_page_reuse(k, vmf, orig_pte),
@@ -100,7 +101,7 @@ const writeProtected = routine(
  */
 const wp_can_reuse_anon_folio = routine(
   "wp_can_reuse_anon_folio",
-  (k: Builder, opt: KernelOptions, pfn: Expr<U64>): Expr<Bool> => {
+  (k: Builder, opt: KernelOptions, vmf: vm_fault, pfn: Expr<U64>): Expr<Bool> => {
     const reuse = k.var(false, "reuse");
     const flags = k.read("folio_test_anon", page.at(pfn).flags);
     if (!opt.fix["cow-by-refcount"]) reuse.set(isExclusive(flags));
@@ -108,6 +109,8 @@ const wp_can_reuse_anon_folio = routine(
       const references = k.read("folio_ref_count", page.at(pfn)._refcount);
       k.if(references.eq(1), () => {
         k.or("SetPageAnonExclusive", page.at(pfn).flags, page_flags.of({ anon_exclusive: true }));
+        const mapping = anon_mapping.of({ mm: vmf.mm.id, vpn: vmf.vpn });
+        k.write("folio_move_anon_rmap", page.at(pfn).mapping, mapping);
         reuse.set(true);
       });
     });
@@ -189,7 +192,7 @@ const replaceEntry = routine(
       k.if(same, () => {
         k.xchg("ptep_clear_flush", vmf.pte, pte_t.zero);
         if (!opt.fix["cow-no-flush"]) flush_tlb_page(k, opt, vmf.mm, vmf.vpn);
-        folio_add_new_anon_rmap(k, fresh);
+        folio_add_new_anon_rmap(k, fresh, vmf.mm.id, vmf.vpn);
         k.write("set_pte_at", vmf.pte, pte_mkdirty(pte_mkwrite(mk_pte(fresh, vm_page_prot(vmf.vma)))));
         k.if(orig_pte.special.not(), () => folio_remove_rmap(k, orig_pte.pfn, "folio_remove_rmap_pte"));
         copied.set(true);

@@ -14,11 +14,12 @@ import { filemap_fault } from "./filemap.js";
 import { alloc_anon_folio, folio_prealloc } from "./memory-alloc.js";
 import { do_wp_page } from "./memory-cow.js";
 import { do_numa_page } from "./memory-numa.js";
+import { do_swap_page } from "./memory-swap.js";
 import { current_mm, type Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { folio_add_new_anon_rmap, folio_add_rmap, folio_mark_dirty, folio_put } from "./page.js";
 import { entryAt, PTE, ptdesc, pte_alloc } from "./pgtable.js";
-import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_none } from "./pte.js";
+import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_none, pte_present } from "./pte.js";
 import { handle_userfault } from "./userfaultfd_k.js";
 import type { vm_fault } from "./vm_fault.js";
 import { find_vma, type Vma, vm_page_prot, vma_is_accessible, vma_is_anonymous } from "./vma.js";
@@ -112,7 +113,12 @@ const handle_pte_fault = routine("handle_pte_fault", (k: Builder, opt: KernelOpt
       k.if(
         orig_pte.protnone,
         () => do_numa_page(k, opt, vmf, orig_pte),
-        () => do_wp_page(k, opt, vmf, orig_pte),
+        () =>
+          k.if(
+            pte_present(orig_pte),
+            () => do_wp_page(k, opt, vmf, orig_pte),
+            () => do_swap_page(k, opt, vmf, orig_pte),
+          ),
       ),
     () =>
       k.if(
@@ -134,7 +140,14 @@ const do_anonymous_page = routine("do_anonymous_page", (k: Builder, vmf: vm_faul
         pfn.ne(0),
         () => {
           const entry = pte_mkdirty(pte_mkwrite(mk_pte(pfn, prot)));
-          installOrDrop(k, vmf, entry, pfn, () => folio_add_new_anon_rmap(k, pfn), "faults.minor");
+          installOrDrop(
+            k,
+            vmf,
+            entry,
+            pfn,
+            () => folio_add_new_anon_rmap(k, pfn, vmf.mm.id, vmf.vpn),
+            "faults.minor",
+          );
         },
         () => vmf.oom.set(true),
       );
@@ -223,7 +236,14 @@ const do_cow_fault = routine("do_cow_fault", (k: Builder, vmf: vm_fault) => {
           k.copyFrame("copy_mc_user_highpage", source, pfn, vmf.vpn, vmf.mm.root);
           k.fence("__folio_mark_uptodate", "wmb");
           const entry = pte_mkdirty(pte_mkwrite(mk_pte(pfn, vm_page_prot(vmf.vma))));
-          installOrDrop(k, vmf, entry, pfn, () => folio_add_new_anon_rmap(k, pfn), "faults.cow");
+          installOrDrop(
+            k,
+            vmf,
+            entry,
+            pfn,
+            () => folio_add_new_anon_rmap(k, pfn, vmf.mm.id, vmf.vpn),
+            "faults.cow",
+          );
           folio_put(k, source);
         },
         () => {

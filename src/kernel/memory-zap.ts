@@ -1,8 +1,18 @@
 /** Taking mappings out of page tables, and the tables themselves. Part of Linux's mm/memory.c. */
 
-import { type Bool, type Builder, type Expr, type Field, routine, type U64, type Var } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  bool,
+  type Expr,
+  type Field,
+  routine,
+  type U64,
+  type Var,
+} from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import {
+  deferTable,
   pte_free_tlb,
   tlb_flush_mmu_free,
   tlb_flush_mmu_tlbonly,
@@ -25,6 +35,8 @@ import {
   type TableInRange,
 } from "./pgtable.js";
 import { type Pte, pte_none, pte_t } from "./pte.js";
+import { flush_tlb_batched_pending } from "./rmap-batch.js";
+import { swap_free } from "./swapfile.js";
 import { find_vma, for_each_vma_range } from "./vma.js";
 
 /** Why zapping a table has to flush, and whether it also has to stop. */
@@ -47,6 +59,9 @@ const zap_pte_range = routine(
       () => {
         const force = { flush: k.var(false, "force_flush"), stop: k.var(false, "force_break") };
         k.locked(ptdesc.at(table).ptl, () => {
+          // Absent entries are taken for flushed; who had the lock meanwhile may have made some.
+          const first = opt.fix["C-relock"] ? addr.get().eq(start) : bool.of(true);
+          k.if(first, () => flush_tlb_batched_pending(k, opt, tlb.mm, table, tlb));
           k.while(
             () => addr.get().lt(end).and(force.stop.get().not()),
             () => {
@@ -54,6 +69,7 @@ const zap_pte_range = routine(
               addr.set(addr.get().add(1));
             },
           );
+          deferTable(k, opt, tlb, table);
           // A dirty page must not leave the reverse map while a TLB can still write to it.
           if (!tlb.opt.eager) {
             k.if(force.flush.get(), () => {
@@ -73,16 +89,20 @@ const zap_pte_range = routine(
 );
 
 /**
- * Take one mapping out, if there is one.
+ * Take one mapping out, if there is one, or what it has left behind.
  *
- * Source: linux mm/memory.c, zap_present_ptes() and zap_present_folio_ptes().
+ * Source: linux mm/memory.c, zap_present_ptes(), zap_present_folio_ptes() and zap_nonpresent_ptes().
  */
 const zap_present_ptes = routine(
   "zap_present_ptes",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>, force: Force) => {
     const pte = entryAt(k, table, vpn, PTE);
     const seen = k.read("ptep_get", pte);
-    k.if(pte_none(seen).not(), () => {
+    k.if(seen.swap, () => {
+      k.write("pte_clear_not_present_full", pte, pte_t.zero);
+      swap_free(k, seen.pfn);
+    });
+    k.if(pte_none(seen).or(seen.swap).not(), () => {
       const ptent = clear_full_ptes(k, tlb, pte, seen);
       tlb_flush_pte_range(k, opt, tlb, vpn);
       k.if(ptent.special.not(), () => {
@@ -147,14 +167,18 @@ export interface Bounds {
 /**
  * Free the tables that cover part of [start, end) and nothing outside of floor and ceiling.
  *
- * Source: linux mm/memory.c, free_pgd_range(). All tables of a level go before those of the level above.
+ * Reclaim comes to tables from pages and holds no mmap_lock, so it is kept out meanwhile.
+ * Source: linux mm/memory.c, free_pgd_range(). All tables of a level go before those of the level above. Linux keeps reclaim out
+ * by unlinking the mapping from its anon_vma, in free_pgtables().
  */
 export const free_pgd_range = routine(
   "free_pgd_range",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>, bounds: Bounds) => {
-    free_pte_range(k, opt, tlb, start, end, bounds);
-    free_pmd_range(k, opt, tlb, start, end, bounds);
-    free_pud_range(k, opt, tlb, start, end, bounds);
+    k.writeLocked(tlb.mm.anon_vma, () => {
+      free_pte_range(k, opt, tlb, start, end, bounds);
+      free_pmd_range(k, opt, tlb, start, end, bounds);
+      free_pud_range(k, opt, tlb, start, end, bounds);
+    });
   },
 );
 

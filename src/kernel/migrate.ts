@@ -89,7 +89,7 @@ const remove_migration_pte = routine(
       const now = k.read("is_migration_entry", vmf.pte);
       k.if(now.eq(make_migration_entry(old)), () => {
         k.if(dst.ne(old), () => {
-          folio_add_new_anon_rmap(k, dst);
+          folio_add_new_anon_rmap(k, dst, vmf.mm.id, vmf.vpn);
           folio_remove_rmap(k, old, "folio_remove_rmap_pte");
           replaced.set(true);
         });

@@ -35,9 +35,13 @@ export const mm_struct = record("mm", {
   tlb_flush_pending: u64,
   /** Bit n: a page whose number is n modulo 64 may be pending. Only the variant `bloom` of the slot `pending` uses it. */
   tlb_pending_filter: u64,
-  /** Every TLB has followed the changes up to this generation. Only the variant `deferred-gen` uses it. */
+  /** Every TLB has followed the changes up to this generation. Only `deferred-gen` and unified reclaim use it. */
   tlb_gen_completed: u64,
-  padBeforeContext: padding(4),
+  /** Whether reclaim owes flushes of this address space, in the form of the variant: a flag, or counters. */
+  tlb_flush_batched: u64,
+  /** Who comes from a page to its entry holds it; who frees page tables writes. */
+  anon_vma: rwlock("anon_vma"),
+  padBeforeContext: padding(2),
   /** Never given out twice, unlike mm ids. */
   ctx_id: u64,
   /** Counts the changes that TLBs have to follow. */

@@ -42,8 +42,10 @@ export const gather_flags = struct("gather_flags", {
   freed_tables: bit(1),
   fullmm: bit(2),
   delayed_rmap: bit(3),
+  /** Something changed since the last generation of this gather. */
+  ungenerated: bit(4),
 });
-type GatherFlag = "cleared_ptes" | "freed_tables" | "fullmm" | "delayed_rmap";
+type GatherFlag = "cleared_ptes" | "freed_tables" | "fullmm" | "delayed_rmap" | "ungenerated";
 
 /** Set one flag of a gather, or clear it. */
 export function setFlag(tlb: GatherState, flag: GatherFlag, value = true): void {
@@ -65,8 +67,21 @@ export interface GatherState {
   /** Last table gathered, 0 for none, and entries left in the table batch. */
   readonly tables: Var<U64>;
   readonly tableRoom: Var<U64>;
-  /** The generation that the next flush has to reach, 0 to raise a new one. Only the variant `deferred-gen` has it. */
-  readonly deferred: Var<U64> | undefined;
+  /** Present where generations are kept. */
+  readonly gens: GatherGenerations | undefined;
+}
+
+/** The generations that a gather has raised, and those that it relies on. */
+export interface GatherGenerations {
+  /** Nobody else's are between these two; `last` is 0 when nothing is deferred. */
+  readonly first: Var<U64>;
+  readonly last: Var<U64>;
+  /** The latest one of somebody else's that has to be complete when the gather is finished; kept under unified reclaim. */
+  readonly relied: Var<U64>;
+}
+
+export function emptyGenerations(k: Builder): GatherGenerations {
+  return { first: k.var(1, "first_gen"), last: k.var(0, "last_gen"), relied: k.var(0, "relied_gen") };
 }
 
 /**

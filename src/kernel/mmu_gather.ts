@@ -11,6 +11,8 @@ import {
 } from "./mm_types-pending.js";
 import {
   __tlb_remove_page,
+  emptyGenerations,
+  type GatherGenerations,
   type GatherState,
   type GatherStyle,
   gather_flags,
@@ -22,8 +24,8 @@ import {
 } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { folio_put } from "./page.js";
-import { levelShift, PMD } from "./pgtable.js";
-import { flush_tlb_mm_range, flush_tlb_page } from "./tlb.js";
+import { levelShift, PMD, ptdesc } from "./pgtable.js";
+import { flush_tlb_mm_range, flush_tlb_page, type Generations } from "./tlb.js";
 import { TLB_FLUSH_ALL } from "./tlbflush.js";
 
 /** `start` of an empty hull. */
@@ -48,7 +50,7 @@ function emptyState(k: Builder, opt: KernelOptions, style: GatherStyle): GatherS
     batch_count: k.var(0, "batch_count"),
     tables: k.var(0, "tables"),
     tableRoom: k.var(opt.tunables.MAX_TABLE_BATCH, "table_room"),
-    deferred: opt.slots.pending === "deferred-gen" ? k.var(0, "deferred") : undefined,
+    gens: opt.generations ? emptyGenerations(k) : undefined,
   };
 }
 
@@ -63,7 +65,8 @@ function __tlb_reset_range(state: GatherState): void {
   state.start.set(NO_RANGE);
   state.end.set(0);
   state.flags.set(state.flags.get().with({ cleared_ptes: false, freed_tables: false }));
-  state.deferred?.set(0);
+  state.gens?.first.set(1);
+  state.gens?.last.set(0);
 }
 
 /** How mprotect and its kin gather, as the slot `protect` says. */
@@ -80,16 +83,25 @@ export function protectStyle(opt: KernelOptions): GatherStyle {
 export function leaveTable(k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>): void {
   if (tlb.opt.eager) return;
   if (tlb.opt.perTable) tlb_flush_mmu_tlbonly(k, opt, tlb);
-  else if (opt.slots.pending === "deferred-gen") deferTable(k, opt, tlb, table);
+  else deferTable(k, opt, tlb, table);
 }
 
-function deferTable(k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>): void {
-  const { start, deferred } = tlb.state!;
-  const first = deferred!.get().eq(0);
-  const changed = start.get().ne(NO_RANGE);
-  k.if(opt.fix["B-gen-nobump"] ? changed.and(first) : changed, () =>
-    deferred!.set(deferGeneration(k, tlb.mm, table)),
-  );
+/** Where generations are kept: whoever takes the lock of the table next can see that a flush is owed for it. */
+export function deferTable(k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>): void {
+  if (tlb.opt.eager || tlb.opt.fullmm || !opt.generations) return;
+  const state = tlb.state!;
+  k.if(state.flags.get().ungenerated, () => {
+    const raise = (): void => noteRaised(k, state.gens!, deferGeneration(k, tlb.mm, table));
+    if (opt.fix["B-gen-nobump"]) k.if(state.gens!.last.get().eq(0), raise);
+    else raise();
+    setFlag(state, "ungenerated", false);
+  });
+}
+
+/** A generation of the gather's own. */
+function noteRaised(k: Builder, gens: GatherGenerations, tlb_gen: Expr<U64>): void {
+  k.if(tlb_gen.ne(gens.last.get().add(1)), () => gens.first.set(tlb_gen));
+  gens.last.set(tlb_gen);
 }
 
 /**
@@ -108,6 +120,7 @@ export const tlb_flush_pte_range = routine(
     const state = tlb.state!;
     __tlb_adjust_range(k, state, vpn);
     setFlag(state, "cleared_ptes");
+    if (opt.generations) setFlag(state, "ungenerated");
   },
 );
 
@@ -131,6 +144,8 @@ export const tlb_remove_page = routine(
 export const pte_free_tlb = routine(
   "pte_free_tlb",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, table: Expr<U64>, vpn: Expr<U64>) => {
+    // The next user of the table starts without a generation.
+    if (opt.generations) k.write("clear defer_tlb_gen", ptdesc.at(table).defer_tlb_gen, 0);
     if (tlb.opt.eager) {
       flush_tlb_mm_range(k, opt, tlb.mm, vpn, vpn.add(1), 0, true);
       k.freeTable("__tlb_remove_table", table);
@@ -139,8 +154,7 @@ export const pte_free_tlb = routine(
     const state = tlb.state!;
     __tlb_adjust_range(k, state, vpn);
     setFlag(state, "freed_tables");
-    // This change has no generation yet.
-    state.deferred?.set(0);
+    if (opt.generations) setFlag(state, "ungenerated");
     tlb_remove_table(k, state, table);
     k.if(state.tableRoom.get().eq(0), () => {
       tlb_flush_mmu_tlbonly(k, opt, tlb);
@@ -165,12 +179,32 @@ export const tlb_flush_mmu_tlbonly = routine(
       const end = all.select(TLB_FLUSH_ALL, state.end.get());
       const pageStride = all.or(state.flags.get().cleared_ptes);
       const stride_shift = pageStride.select(0, levelShift(k, PMD));
-      const { freed_tables } = state.flags.get();
-      flush_tlb_mm_range(k, opt, tlb.mm, start, end, stride_shift, freed_tables, state.deferred?.get());
+      flush_tlb_mm_range(
+        k,
+        opt,
+        tlb.mm,
+        start,
+        end,
+        stride_shift,
+        state.flags.get().freed_tables,
+        generations(k, opt, tlb),
+      );
       __tlb_reset_range(state);
     });
   },
 );
+
+/** What a flush of the gather is about: the generations that it has raised; undefined where each flush raises its own. */
+function generations(k: Builder, opt: KernelOptions, tlb: mmu_gather): Generations | undefined {
+  if (!opt.generations) return undefined;
+  const { flags } = tlb.state!;
+  const gens = tlb.state!.gens!;
+  k.if(flags.get().ungenerated.or(gens.last.get().eq(0)), () => {
+    noteRaised(k, gens, k.addReturn("inc_mm_tlb_gen", tlb.mm.tlb_gen, 1));
+    setFlag(tlb.state!, "ungenerated", false);
+  });
+  return { first: gens.first.get(), last: gens.last.get() };
+}
 
 /** Free what waited for the flush. Source: linux mm/mmu_gather.c, tlb_flush_mmu_free(). */
 export const tlb_flush_mmu_free = routine(
@@ -190,18 +224,34 @@ function nestedFlush(opt: KernelOptions, state: GatherState): void {
   else setFlag(state, "freed_tables");
 }
 
+/** Flush everything if somebody else owes a flush for a table whose entries this gather relies on. */
+function reliedFlush(k: Builder, mm: Mm, state: GatherState): void {
+  const { relied, first, last } = state.gens!;
+  // What was deferred before a generation of this gather's own is covered by its flush.
+  k.if(relied.get().gt(last.get()), () => {
+    const completed = k.read("tlb_gen_completed", mm.tlb_gen_completed);
+    k.if(relied.get().gt(completed), () => {
+      setFlag(state, "fullmm");
+      state.start.set(0);
+      first.set(relied.get());
+      last.set(relied.get());
+    });
+  });
+}
+
 /**
  * Flush, free, and close the gather.
  *
  * Another gather that is open in the same address space may have changed entries that this one found changed and did
- * not record: then everything is flushed, lazy CPUs included.
+ * not record: then everything is flushed, lazy CPUs included. Under unified reclaim the page tables tell whether it has.
  * Source: linux mm/mmu_gather.c, tlb_finish_mmu().
  */
 export const tlb_finish_mmu = routine("tlb_finish_mmu", (k: Builder, opt: KernelOptions, tlb: mmu_gather) => {
   if (tlb.opt.eager) return;
   const state = tlb.state!;
   if (!opt.fix["B-madv-miss"]) {
-    k.if(mm_tlb_flush_nested(k, tlb.mm), () => nestedFlush(opt, state));
+    if (opt.slots.reclaim === "unified") reliedFlush(k, tlb.mm, state);
+    else k.if(mm_tlb_flush_nested(k, tlb.mm), () => nestedFlush(opt, state));
   }
   const nothing = state.start.get().eq(NO_RANGE).and(state.flags.get().freed_tables.not());
   k.if(nothing, () => k.count("flushes.avoided.nothing-changed"));

@@ -37,6 +37,7 @@ import {
   pte_present,
   pte_t,
 } from "./pte.js";
+import { flush_tlb_batched_pending } from "./rmap-batch.js";
 import { type FoundVma, for_each_vma_range, type Vma, vm_page_prot } from "./vma.js";
 
 /** Rights as mprotect(2) takes them. */
@@ -136,6 +137,7 @@ export const change_protection = routine(
     );
     forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
       k.locked(ptdesc.at(found.table).ptl, () => {
+        flush_tlb_batched_pending(k, opt, tlb.mm, found.table, tlb);
         k.forRange(
           found.start,
           found.end,

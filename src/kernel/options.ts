@@ -1,5 +1,7 @@
 /** What may differ between two builds of the kernel: one variant per slot, mutants for the tests, and tunables. */
 
+import type { FenceKind } from "../dsl/index.js";
+
 /** One variant for each slot that the programs have a choice in. The policies in src/policy name combinations. */
 export interface Slots {
   /** How a flush reaches the other CPUs. */
@@ -22,6 +24,8 @@ export interface Slots {
     | "copy-only"
     | "bloom"
     | "deferred-gen";
+  /** When reclaim flushes the pages that it unmaps, and how others learn that it has not yet. */
+  readonly reclaim: "batched-counters" | "batched-flag" | "eager" | "unified";
   /** What userfaultfd operations take for granted about a page that they fill. */
   readonly "uffd-hint": "none" | "unhinted" | "access-likely" | "write-likely";
 }
@@ -29,8 +33,8 @@ export interface Slots {
 /**
  * Rules of the kernel that a build can break, one at a time, so that a test can see somebody notice.
  *
- * Each says what its build does wrong. A: the shootdown itself. B: gathers, and who asks whether a flush is pending. D: which changes
- * need a flush.
+ * Each says what its build does wrong. A: the shootdown itself. B: gathers, and who asks whether a flush is pending. C: reclaim. D:
+ * which changes need a flush.
  */
 export const MUTANTS = {
   "A-gen-reorder": "a responder flushes a range although it has missed an earlier generation",
@@ -59,6 +63,19 @@ export const MUTANTS = {
     "copy-only flushes by the number of mappings, although references decide whether a page is copied",
   "B-bloom-clear": "whoever closes the last gather empties the filter of pending addresses",
   "B-gen-nobump": "a gather raises the generation for its first deferred change only",
+  "C-no-pending-check": "nobody looks whether reclaim owes a flush before relying on an absent entry",
+  "C-relock":
+    "whoever takes a page-table lock a second time does not look again whether reclaim owes a flush",
+  "C-counter-overflow": "the count of pending batched flushes wraps at its width instead of starting anew",
+  "C-flag-torn": "the flag for batched flushes is stored in two halves",
+  "C-flag-early": "the flag for batched flushes is cleared before the flush",
+  "C-io-before-flush": "dirty pages are written out before the TLBs are flushed",
+  "C-free-before-flush": "reclaimed frames are freed before the TLBs are flushed",
+  "C-discard-fence": "reclaim counts the users of a lazily freed page before the cleared entry is visible",
+  "C-discard-dirty": "reclaim drops a lazily freed page without looking whether it was written again",
+  "C-no-gen-bump": "a batched flush does not raise the generation of the address space",
+  "C-copy-before-flush": "migration copies before the TLBs are flushed",
+  "C-swapin-new-frame": "a fault on a swapped page reads it anew although the page is still there",
   "D-plain-rmw": "mprotect reads and stores an entry where it should exchange it",
   "D-wrprotect-no-flush": "taking the write right away counts as a change that needs no flush",
   "cow-by-refcount":
@@ -82,6 +99,14 @@ export interface Tunables {
   readonly MAX_GATHER_BATCH: number;
   readonly MAX_GATHER_BATCH_COUNT: number;
   readonly MAX_TABLE_BATCH: number;
+  /** Pages that reclaim frees together. Source: linux include/linux/pagevec.h, PAGEVEC_SIZE. */
+  readonly FOLIO_BATCH_SIZE: number;
+  /** Bits of the count of pending batched flushes. Source: linux mm/rmap.c, TLB_FLUSH_BATCH_PENDING_MASK. */
+  readonly TLB_FLUSH_BATCH_PENDING_BITS: number;
+  /** Bits that count how often that counter started anew. Linux has none. */
+  readonly TLB_FLUSH_BATCH_EPOCH_BITS: number;
+  /** What stands between the flush and clearing the flag. Source: linux mm/rmap.c before 5.17, flush_tlb_batched_pending(). */
+  readonly tlb_flush_batched_barrier: FenceKind;
 }
 
 export const LINUX_TUNABLES: Tunables = {
@@ -90,6 +115,10 @@ export const LINUX_TUNABLES: Tunables = {
   MAX_GATHER_BATCH: 510,
   MAX_GATHER_BATCH_COUNT: 19,
   MAX_TABLE_BATCH: 509,
+  FOLIO_BATCH_SIZE: 31,
+  TLB_FLUSH_BATCH_PENDING_BITS: 15,
+  TLB_FLUSH_BATCH_EPOCH_BITS: 0,
+  tlb_flush_batched_barrier: "cbar",
 };
 
 /** What every routine of the kernel is assembled with. */
@@ -99,4 +128,6 @@ export interface KernelOptions {
   readonly tunables: Tunables;
   /** The machine tags translations with a PCID; without it every address-space switch flushes. */
   readonly pcid: boolean;
+  /** Changes whose flush is put off have generations, which their page tables keep: by the slot `pending`, or by `reclaim`. */
+  readonly generations: boolean;
 }

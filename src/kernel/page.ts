@@ -8,6 +8,7 @@ import {
   type Expr,
   record,
   routine,
+  rwlock,
   struct,
   type U64,
   u64,
@@ -18,7 +19,20 @@ export const page_flags = struct("page_flags", {
   anon: bit(0),
   anon_exclusive: bit(1),
   dirty: bit(2),
+  /** Its content has to go to swap when it is reclaimed; without it, reclaim may drop a page that is clean. */
+  swapbacked: bit(3),
+  swapcache: bit(4),
+  /** In the list that reclaim takes pages from. Whoever clears it may link the page elsewhere. */
+  lru: bit(5),
 });
+
+/**
+ * Where a private page is mapped, if it is mapped once.
+ *
+ * Source: linux include/linux/mm_types.h, folio.mapping and folio.index. Simplified: Linux finds every mapping of a page
+ * by a tree of mappings; here reclaim leaves pages alone that several address spaces map.
+ */
+export const anon_mapping = struct("anon_mapping", { mm: bits(0, 20), vpn: bits(20, 44) });
 
 /**
  * A place in the list of pages that some gather will free.
@@ -43,6 +57,13 @@ export const page = record("frame", {
   _mapcount: u64,
   flags: page_flags,
   gatherLink: encoded_page,
+  mapping: anon_mapping,
+  /** The next page in a list of reclaim's, 0 at the end. */
+  lru: u64,
+  /** Slot in swap of a page in the swap cache. */
+  swap: u64,
+  /** Linux has a bit for it, and puts to sleep who has to wait. */
+  folio_lock: rwlock("folio_lock"),
 });
 
 /** Source: linux mm/page_alloc.c, get_page_from_freelist() and prep_new_page(). Gives 0 when memory is out. */
@@ -60,14 +81,31 @@ export function folio_get(k: Builder, pfn: Expr<U64>, label = "folio_get"): void
 /** Drop one reference; the last one frees the frame. Source: linux mm/swap.c, __folio_put(). */
 export const folio_put = routine("folio_put", (k: Builder, pfn: Expr<U64>) => {
   const left = k.addReturn("put_page_testzero", page.at(pfn)._refcount, -1);
-  k.if(left.eq(0), () => k.freeFrame("free_frozen_pages", pfn));
+  k.if(left.eq(0), () => free_frozen_pages(k, pfn));
 });
 
-/** The first mapping of a new private page. Source: linux mm/rmap.c, folio_add_new_anon_rmap(). */
-export const folio_add_new_anon_rmap = routine("folio_add_new_anon_rmap", (k: Builder, pfn: Expr<U64>) => {
-  k.write("_mapcount", page.at(pfn)._mapcount, 1);
-  k.write("SetPageAnonExclusive", page.at(pfn).flags, page_flags.of({ anon: true, anon_exclusive: true }));
-});
+/** Give back a frame that nobody refers to. Source: linux mm/page_alloc.c, free_frozen_pages(), free_pages_prepare(). */
+export function free_frozen_pages(k: Builder, pfn: Expr<U64>): void {
+  // A free frame has no flags, so nobody who comes across it takes it for what it was.
+  k.write("free_pages_prepare", page.at(pfn).flags, page_flags.zero);
+  k.freeFrame("free_frozen_pages", pfn);
+}
+
+const NEW_ANON = page_flags.of({ anon: true, anon_exclusive: true, swapbacked: true, lru: true });
+
+/**
+ * The first mapping of a new private page, which reclaim may find from here on.
+ *
+ * Source: linux mm/rmap.c, folio_add_new_anon_rmap(), and mm/swap.c, folio_add_lru_vma().
+ */
+export const folio_add_new_anon_rmap = routine(
+  "folio_add_new_anon_rmap",
+  (k: Builder, pfn: Expr<U64>, mm: Expr<U64>, vpn: Expr<U64>) => {
+    k.write("_mapcount", page.at(pfn)._mapcount, 1);
+    k.write("__folio_set_anon", page.at(pfn).mapping, anon_mapping.of({ mm, vpn }));
+    k.write("SetPageAnonExclusive", page.at(pfn).flags, NEW_ANON);
+  },
+);
 
 export function folio_add_rmap(k: Builder, pfn: Expr<U64>, label: string): void {
   k.add(label, page.at(pfn)._mapcount, 1);

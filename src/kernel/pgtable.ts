@@ -23,7 +23,7 @@ export const ptdesc = record("table", {
   ptl: spinlock("ptl"),
   /** The next table that the same gather will free, 0 at the end. */
   gatherNext: u64,
-  /** The generation of its last change whose flush was put off; used by the variant `deferred-gen`. */
+  /** The generation of its last change whose flush was put off; used by `deferred-gen` and by unified reclaim. */
   defer_tlb_gen: u64,
   padBehind: padding(5),
 });

@@ -16,14 +16,17 @@ import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tuna
 import { page } from "./page.js";
 import { msync } from "./page-writeback.js";
 import { ptdesc } from "./pgtable.js";
+import { tlbflush_unmap_batch } from "./rmap-batch.js";
 import { context_switch, runqueue } from "./sched.js";
 import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
+import { swap_info } from "./swapfile.js";
 import { task_struct } from "./task.js";
 import { clear_refs } from "./task_mmu.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
 import { userfaultfd_writeprotect } from "./userfaultfd.js";
 import { uffd_fill } from "./userfaultfd-fill.js";
+import { reclaim } from "./vmscan.js";
 import { call_function_interrupt } from "./x86-smp.js";
 import { zero_page_pfn } from "./zero_page.js";
 
@@ -40,6 +43,8 @@ export const kernelRecords: readonly AnyRecord[] = [
   task_struct,
   ptdesc,
   page,
+  swap_info,
+  tlbflush_unmap_batch,
 ];
 
 /** What the programs are assembled for. */
@@ -61,6 +66,7 @@ export function kernelOptions(slots: Slots, target: Omit<KernelTarget, "cpus" | 
     fix: target.mutants ?? {},
     tunables: { ...LINUX_TUNABLES, ...target.scheme?.tunables, ...target.tunables },
     pcid: target.pcid ?? true,
+    generations: slots.pending === "deferred-gen" || slots.reclaim === "unified",
   };
 }
 
@@ -86,6 +92,7 @@ export function kernelEntries(
     task_numa_work,
     ksm_merge,
     msync,
+    reclaim,
     page_fault,
     context_switch,
     call_function_interrupt,

@@ -20,7 +20,11 @@ export const pte_t = struct("pte_t", {
   uffd_wp: bit(10),
   soft_dirty: bit(11),
   pfn: bits(12, 40),
+  /** Not present: the page is in swap, and `pfn` is its slot. */
+  swap: bit(56),
   special: bit(58),
+  /** Of a swap entry: no other refers to the slot. */
+  swp_exclusive: bit(59),
   nx: bit(63),
 });
 export type pte_t = typeof pte_t;
@@ -41,6 +45,12 @@ export function pte_none(pte: Pte): Expr<Bool> {
 /** Maps a page, be it one that the hardware may not see. */
 export function pte_present(pte: Pte): Expr<Bool> {
   return pte.present.or(pte.protnone);
+}
+
+/** What an unmapped page leaves behind. Source: linux include/linux/swapops.h, swp_entry_to_pte(), and mm/rmap.c. */
+export function swp_entry_to_pte(slot: Expr<U64>, exclusive: Expr<Bool>, before: Pte): Pte {
+  const { uffd_wp, soft_dirty } = before;
+  return pte_t.of({ swap: true, swp_exclusive: exclusive, pfn: slot, uffd_wp, soft_dirty });
 }
 
 export function pte_wrprotect(pte: Pte): Pte {
@@ -65,6 +75,10 @@ export function pte_mkyoung(pte: Pte): Pte {
 
 export function pte_mkdirty(pte: Pte): Pte {
   return pte.with({ dirty: true, soft_dirty: true });
+}
+
+export function pte_mkold(pte: Pte): Pte {
+  return pte.with({ accessed: false });
 }
 
 export function pte_mkold_clean(pte: Pte): Pte {

@@ -57,7 +57,7 @@ const clear_refs_pte_range = routine(
     forEachTable(k, mm.root, PTE, u64.of(0), end, ({ table, start, end: last }) => {
       k.locked(ptdesc.at(table).ptl, () => {
         k.forRange(start, last, 1, (vpn) => clear_soft_dirty(k, opt, mm, table, vpn), "vpn");
-        if (opt.slots.pending === "deferred-gen") deferGeneration(k, mm, table);
+        if (opt.generations) deferGeneration(k, mm, table);
       });
       k.window("tracked, unlocked, TLBs still warm");
     });

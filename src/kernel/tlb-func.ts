@@ -23,6 +23,8 @@ export interface FlushRequest {
   readonly end: (k: Builder) => Expr<U64>;
   readonly stride_shift: (k: Builder) => Expr<U64>;
   readonly new_tlb_gen: (k: Builder) => Expr<U64>;
+  /** Read under unified reclaim only; else a request is about one generation. */
+  readonly first_tlb_gen: (k: Builder) => Expr<U64>;
   /** Counts an interrupt that found nothing to do. */
   readonly wasted: (k: Builder) => void;
 }
@@ -36,6 +38,7 @@ export function requestOf(initiator: Expr<U64>): FlushRequest {
     end: (k) => k.read("f->end", info.info_end),
     stride_shift: (k) => k.read("f->stride_shift", info.info_stride_shift),
     new_tlb_gen: (k) => k.read("f->new_tlb_gen", info.info_new_tlb_gen),
+    first_tlb_gen: (k) => k.read("f->first_tlb_gen", info.info_first_tlb_gen),
     wasted: (k) => k.count("ipis.wasted"),
   };
 }
@@ -90,7 +93,11 @@ const flushLoadedMm = routine(
       const mm_tlb_gen = k.read("mm_tlb_gen", mm_struct.at(mm).tlb_gen);
       k.if(local_tlb_gen.eq(mm_tlb_gen), done, () => {
         const end = f.end(k);
-        const follows = new_tlb_gen.eq(local_tlb_gen.add(1)).and(new_tlb_gen.eq(mm_tlb_gen));
+        const first = opt.generations ? f.first_tlb_gen(k) : new_tlb_gen;
+        // The range is all that has changed since this CPU flushed the last time.
+        const next = local_tlb_gen.add(1);
+        const complete = opt.generations ? first.le(next) : first.eq(next);
+        const follows = complete.and(new_tlb_gen.eq(mm_tlb_gen));
         const inOrder = opt.fix["A-gen-reorder"] ? new_tlb_gen.ne(TLB_GENERATION_INVALID) : follows;
         k.if(
           end.ne(TLB_FLUSH_ALL).and(inOrder),

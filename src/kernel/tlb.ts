@@ -4,6 +4,7 @@ import {
   type Bool,
   type Builder,
   bool,
+  type CpuMask,
   type Expr,
   type Operand,
   routine,
@@ -21,19 +22,20 @@ import { cpu_tlbstate, flush_tlb_info, LOADED_MM_SWITCHING, mmPointer, TLB_FLUSH
 /**
  * Whether a CPU of the mask may hold translations that this flush is about.
  *
- * A CPU between two address spaces may have either; a lazy one catches up when it switches in.
+ * A CPU between two address spaces may have either; a lazy one catches up when it switches in. Without an address space
+ * it is about all of them.
  * Source: linux arch/x86/mm/tlb.c, should_flush_tlb(). Left out: the trimming of the mask once a second.
  */
-const should_flush_tlb = routine(
+export const should_flush_tlb = routine(
   "should_flush_tlb",
-  (k: Builder, opt: KernelOptions, mm: Mm, cpu: Expr<U64>, should: Var<Bool>) => {
+  (k: Builder, opt: KernelOptions, mm: Mm | undefined, cpu: Expr<U64>, should: Var<Bool>) => {
     const { loaded_mm, is_lazy } = cpu_tlbstate.at(cpu);
     const loaded = k.read("loaded_mm", loaded_mm);
     // The other CPU writes loaded_mm before it becomes lazy, never the other way round.
     k.fence("smp_rmb", "rmb");
     const lazy = k.read("is_lazy", is_lazy);
     k.if(lazy, () => k.count("ipis.skippedLazy"));
-    const here = loaded.eq(mmPointer(mm.id));
+    const here = mm ? loaded.eq(mmPointer(mm.id)) : bool.of(true);
     const mayHold = opt.fix["A-switching-window"] ? here : here.or(loaded.eq(LOADED_MM_SWITCHING));
     should.set(mayHold.and(lazy.not()));
   },
@@ -43,8 +45,7 @@ const should_flush_tlb = routine(
  * Make every CPU forget [start, end) of an address space, and return when all have.
  *
  * The page table must have been changed before. `freed_tables`: page tables of the range are about to be freed, so
- * lazy CPUs must let go too. `generation`: of the last change, when changing has raised one; 0 or absent to raise it now. Interrupts
- * are on.
+ * lazy CPUs must let go too. `covered`: the generations of the changes, when changing has raised them. Interrupts are on.
  * Source: linux arch/x86/mm/tlb.c, flush_tlb_mm_range().
  */
 export const flush_tlb_mm_range = routine(
@@ -57,7 +58,7 @@ export const flush_tlb_mm_range = routine(
     end: Operand<U64>,
     stride_shift: Operand<U64>,
     freed_tables: Operand<Bool>,
-    generation?: Expr<U64>,
+    covered?: Generations,
   ) => {
     if (opt.slots.shootdown === "none") {
       k.count("flushes.avoided.never-flushed");
@@ -85,8 +86,8 @@ export const flush_tlb_mm_range = routine(
       from.set(0);
       to.set(TLB_FLUSH_ALL);
     });
-    const request = { from: from.get(), to: to.get(), stride, freed };
-    flushEverywhere(k, opt, mm, request, generation);
+    const hull = { from: from.get(), to: to.get(), stride };
+    flushEverywhere(k, opt, mm, hull, freed, covered);
   },
 );
 
@@ -111,7 +112,12 @@ interface Hull {
   readonly from: Expr<U64>;
   readonly to: Expr<U64>;
   readonly stride: Expr<U64>;
-  readonly freed: Expr<Bool>;
+}
+
+/** The generations of the changes that one flush is about, all of them. `last` is 0 when it has yet to be raised. */
+export interface Generations {
+  readonly first: Expr<U64>;
+  readonly last: Expr<U64>;
 }
 
 function flushEverywhere(
@@ -119,19 +125,21 @@ function flushEverywhere(
   opt: KernelOptions,
   mm: Mm,
   hull: Hull,
-  generation: Expr<U64> | undefined,
+  freed: Expr<Bool>,
+  covered: Generations | undefined,
 ): void {
-  const early = opt.fix["A-unmap-cpumask"] ? cpumask_any_but_this(k, mm) : undefined;
+  const early = opt.fix["A-unmap-cpumask"] ? cpumask_any_but_this(k, mm.mm_cpumask) : undefined;
   // A full fence: page-table stores are before it, reads of the mask and of loaded_mm behind it.
-  const new_tlb_gen = generationOf(k, mm, generation);
-  get_flush_tlb_info(k, mm, hull, new_tlb_gen);
-  const others = early ?? cpumask_any_but_this(k, mm);
+  const gens = generationsOf(k, opt, mm, covered);
+  const { first: first_tlb_gen, last: new_tlb_gen } = gens;
+  get_flush_tlb_info(k, opt, mmPointer(mm.id), hull, gens);
+  const others = early ?? cpumask_any_but_this(k, mm.mm_cpumask);
 
   const targets = k.var(0, "targets");
   const local = k.var(false, "local");
   k.if(
     others,
-    () => native_flush_tlb_multi(k, opt, mm, hull.freed, targets, local),
+    () => native_flush_tlb_multi(k, opt, mm, freed, targets, local),
     () => {
       const loaded = k.read("this_cpu loaded_mm", cpu_tlbstate.at(k.cpu()).loaded_mm);
       local.set(loaded.eq(mmPointer(mm.id)));
@@ -145,6 +153,7 @@ function flushEverywhere(
         start: () => hull.from,
         end: () => hull.to,
         stride_shift: () => hull.stride,
+        first_tlb_gen: () => first_tlb_gen,
         new_tlb_gen: () => new_tlb_gen,
         wasted: () => {},
       }),
@@ -163,36 +172,49 @@ function flushEverywhere(
         () => k.count("flushes.avoided.mm-not-loaded"),
       ),
   );
-  if (opt.slots.pending === "deferred-gen") completeGeneration(k, mm, new_tlb_gen);
+  if (opt.generations) completeGeneration(k, mm, new_tlb_gen);
 }
 
-function generationOf(k: Builder, mm: Mm, known: Expr<U64> | undefined): Expr<U64> {
+/** What the caller has raised already, or one more. */
+function generationsOf(
+  k: Builder,
+  opt: KernelOptions,
+  mm: Mm,
+  covered: Generations | undefined,
+): Generations {
   const raise = (): Expr<U64> => k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
-  const raiseIfNone = (gen: Var<U64>): Expr<U64> => {
-    k.if(gen.get().eq(0), () => gen.set(raise()));
-    return gen.get();
-  };
-  return known === undefined ? raise() : raiseIfNone(k.var(known, "new_tlb_gen"));
+  if (opt.generations) {
+    const first = k.var(covered?.first ?? u64.of(0), "first_gen");
+    const last = k.var(covered?.last ?? u64.of(0), "new_tlb_gen");
+    k.if(last.get().eq(0), () => {
+      last.set(raise());
+      first.set(last.get());
+    });
+    return { first: first.get(), last: last.get() };
+  }
+  const only = raise();
+  return { first: only, last: only };
 }
 
 /** Whether any CPU but this one is in the mask. Source: linux lib/cpumask.c, cpumask_any_but(). */
-const cpumask_any_but_this = routine("cpumask_any_but", (k: Builder, mm: Mm): Expr<Bool> => {
+export const cpumask_any_but_this = routine("cpumask_any_but", (k: Builder, mask: CpuMask): Expr<Bool> => {
   const any = k.var(0, "any");
-  any.set(k.maskNext("cpumask_first", mm.mm_cpumask, 0));
-  k.if(any.get().eq(k.cpu()), () => any.set(k.maskNext("cpumask_next", mm.mm_cpumask, k.cpu().add(1))));
+  any.set(k.maskNext("cpumask_first", mask, 0));
+  k.if(any.get().eq(k.cpu()), () => any.set(k.maskNext("cpumask_next", mask, k.cpu().add(1))));
   return k.copy(any.get().lt(k.cpus), "any_other");
 });
 
-/** Publish what is to be flushed. Source: linux arch/x86/mm/tlb.c, get_flush_tlb_info(). */
-const get_flush_tlb_info = routine(
+/** Publish what is to be flushed; `mm` is a pointer. Source: linux arch/x86/mm/tlb.c, get_flush_tlb_info(). */
+export const get_flush_tlb_info = routine(
   "get_flush_tlb_info",
-  (k: Builder, mm: Mm, hull: Hull, new_tlb_gen: Expr<U64>) => {
+  (k: Builder, opt: KernelOptions, mm: Expr<U64>, hull: Hull, gens: Generations) => {
     const info = flush_tlb_info.at(k.cpu());
-    k.write("info->mm", info.info_mm, mmPointer(mm.id));
+    k.write("info->mm", info.info_mm, mm);
     k.write("info->start", info.info_start, hull.from);
     k.write("info->end", info.info_end, hull.to);
     k.write("info->stride_shift", info.info_stride_shift, hull.stride);
-    k.write("info->new_tlb_gen", info.info_new_tlb_gen, new_tlb_gen);
+    k.write("info->new_tlb_gen", info.info_new_tlb_gen, gens.last);
+    if (opt.generations) k.write("info->first_tlb_gen", info.info_first_tlb_gen, gens.first);
   },
 );
 

@@ -67,5 +67,7 @@ export const flush_tlb_info = record("cpu", {
   info_end: u64,
   info_stride_shift: u64,
   info_new_tlb_gen: u64,
-  padBehindInfo: padding(3),
+  /** The first of the generations that the request is about; all are the same one but under unified reclaim. */
+  info_first_tlb_gen: u64,
+  padBehindInfo: padding(2),
 });

@@ -106,7 +106,7 @@ const mfill_atomic_pte_copy = routine(
       const entry = likely(opt, mk_pte(pfn, vm_page_prot(vma)));
       const writable = vma.write.and(wp.eq(0)).select(pte_mkwrite(entry), entry);
       install(k, mm, vpn, writable.with({ uffd_wp: wp.ne(0) }), filled, () =>
-        folio_add_new_anon_rmap(k, pfn),
+        folio_add_new_anon_rmap(k, pfn, mm.id, vpn),
       );
       k.if(filled.get().eq(0), () => folio_put(k, pfn));
     });
@@ -131,7 +131,7 @@ const mfill_atomic_pte_zeropage = routine(
     k.if(pfn.ne(0), () => {
       const entry = likely(opt, mk_pte(pfn, vm_page_prot(vma)));
       install(k, mm, vpn, vma.write.select(pte_mkwrite(entry), entry), filled, () =>
-        folio_add_new_anon_rmap(k, pfn),
+        folio_add_new_anon_rmap(k, pfn, mm.id, vpn),
       );
       k.if(filled.get().eq(0), () => folio_put(k, pfn));
     });

@@ -89,6 +89,17 @@ export const kernelWork: Readonly<Record<string, Quantity<TimeUnit>>> = {
   do_brk_flags: quantity(500, "cycles", assumed("limits checked, the heap's VMA stretched")),
   dup_mm: quantity(4000, "cycles", assumed("an mm_struct and its counters, allocated and copied")),
   dup_mmap: quantity(400, "cycles", assumed("one VMA copied, its file and anon_vma linked")),
+  shrink_folio_list: quantity(
+    500,
+    "cycles",
+    assumed("one page isolated, its references and its memory cgroup accounted"),
+  ),
+  swap_writeout: quantity(
+    3000,
+    "ns",
+    assumed("4 KiB compressed into memory at 1.3 GB/s, as zram with lzo-rle does"),
+  ),
+  swap_read_folio: quantity(1500, "ns", assumed("4 KiB decompressed from memory, at twice that")),
   exit_mm: quantity(2000, "cycles", assumed("a task lets go of its address space: wakes and accounting")),
   begin_new_exec: quantity(
     20_000,

@@ -12,6 +12,7 @@ const linux: Slots = {
   protect: "gather",
   "need-flush": "x86-upstream",
   pending: "uffd-armed",
+  reclaim: "batched-counters",
   "uffd-hint": "none",
 };
 
@@ -19,12 +20,18 @@ export const policies: readonly Policy[] = [
   {
     name: "eager",
     title: "flush every entry as it changes, before its page-table lock is dropped",
-    slots: { ...linux, unmap: "eager", protect: "eager", "need-flush": "always" },
+    slots: { ...linux, unmap: "eager", protect: "eager", "need-flush": "always", reclaim: "eager" },
   },
   {
     name: "deferred",
     title: "today's Linux: gather the changes of a call, flush once, then free",
     slots: linux,
+  },
+  {
+    name: "unified",
+    title:
+      "deferred, and one count of generations says what is still to be flushed, for gathers and reclaim alike",
+    slots: { ...linux, pending: "deferred-gen", reclaim: "unified" },
   },
   {
     name: "coherent",

@@ -72,6 +72,17 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       "deferred-gen": { title: "it flushes the page if its table has a generation that is not completed" },
     },
   },
+  reclaim: {
+    title: "when reclaim and MADV_PAGEOUT flush, and how others learn that they have not yet",
+    variants: {
+      "batched-counters": {
+        title: "once for a batch of pages; each address space counts pending and flushed ones (5.17)",
+      },
+      "batched-flag": { title: "once for a batch of pages; each address space has a flag (2017 to 5.16)" },
+      eager: { title: "each entry, before its page-table lock is dropped" },
+      unified: { title: "once for a batch; page tables and address spaces have generations, of gathers too" },
+    },
+  },
   "uffd-hint": {
     title: "which bits UFFDIO_COPY, ZEROPAGE and CONTINUE set beforehand",
     variants: {
@@ -86,7 +97,6 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
 /** All slots, those without a choice too. */
 export const slots: Readonly<Record<string, Slot>> = {
   ...chosen,
-  reclaim: { title: "when reclaim, MADV_PAGEOUT and MADV_FREE flush", variants: {} },
   migrate: { title: "when migration, promotion and demotion flush", variants: {} },
   fault: { title: "how a fault finds its mapping and its page table", variants: {} },
   notify: { title: "when secondary MMUs are told", variants: {} },

@@ -1,0 +1,85 @@
+/** One flush for pages of many address spaces: whom it has to reach, and reaching them. Part of Linux's tlb.c. */
+
+import { type Builder, type CpuMask, type Expr, maskWord, routine, type U64, u64 } from "../dsl/index.js";
+import type { Mm } from "./mm_types.js";
+import type { KernelOptions } from "./options.js";
+import { csd_lock_wait, smp_call_function_many } from "./smp.js";
+import { cpumask_any_but_this, get_flush_tlb_info, should_flush_tlb } from "./tlb.js";
+import { flush_tlb_func } from "./tlb-func.js";
+import { cpu_tlbstate, INIT_MM, TLB_FLUSH_ALL, TLB_GENERATION_INVALID } from "./tlbflush.js";
+
+/** CPUs in one word of a mask. */
+const BITS_PER_LONG = 64;
+
+/** Source: linux include/linux/cpumask.h, cpumask_or(): a word after the other, each read once. */
+const cpumask_or = routine("cpumask_or", (k: Builder, into: CpuMask, from: CpuMask) => {
+  for (let word = 0; word * BITS_PER_LONG < k.cpus; word++) {
+    const part = k.read(`src ${word}`, maskWord(from, word));
+    k.or(`dst ${word}`, maskWord(into, word), part);
+  }
+});
+
+/**
+ * A batch will flush an address space: raise its generation, and remember the CPUs that run it. Gives the generation.
+ *
+ * In this order: a CPU that loads the address space too late to be remembered sees the new generation when it does.
+ * Source: linux arch/x86/include/asm/tlbflush.h, arch_tlbbatch_add_pending().
+ */
+export const arch_tlbbatch_add_pending = routine(
+  "arch_tlbbatch_add_pending",
+  (k: Builder, opt: KernelOptions, batch: CpuMask, mm: Mm): Expr<U64> => {
+    const tlb_gen = opt.fix["C-no-gen-bump"]
+      ? k.read("mm_tlb_gen", mm.tlb_gen)
+      : k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
+    cpumask_or(k, batch, mm.mm_cpumask);
+    return tlb_gen;
+  },
+);
+
+/**
+ * Make the CPUs of a batch flush whatever they have loaded, and forget them.
+ *
+ * Source: linux arch/x86/mm/tlb.c, arch_tlbbatch_flush().
+ */
+export const arch_tlbbatch_flush = routine(
+  "arch_tlbbatch_flush",
+  (k: Builder, opt: KernelOptions, batch: CpuMask) => {
+    const everything = { from: u64.of(0), to: u64.of(TLB_FLUSH_ALL), stride: u64.of(0) };
+    const gens = { first: u64.of(TLB_GENERATION_INVALID), last: u64.of(TLB_GENERATION_INVALID) };
+    get_flush_tlb_info(k, opt, u64.of(INIT_MM), everything, gens);
+    const targets = k.var(0, "targets");
+    const local = k.var(false, "local");
+    const others = cpumask_any_but_this(k, batch);
+    local.set(k.maskTest("cpumask_test_cpu", batch, k.cpu()));
+    k.if(others, () => {
+      k.if(local.get(), () => local.set(k.read("is_lazy", cpu_tlbstate.at(k.cpu()).is_lazy).not()));
+      smp_call_function_many(k, batch, targets, (cpu) => {
+        const asked = k.var(true, "asked");
+        should_flush_tlb(k, opt, undefined, cpu, asked);
+        return asked.get();
+      });
+    });
+    k.if(local.get(), () =>
+      k.irqsOff(() =>
+        flush_tlb_func(k, opt, {
+          mm: () => u64.of(INIT_MM),
+          start: () => everything.from,
+          end: () => everything.to,
+          stride_shift: () => everything.stride,
+          first_tlb_gen: () => gens.first,
+          new_tlb_gen: () => gens.last,
+          wasted: () => {},
+        }),
+      ),
+    );
+    k.if(
+      targets.get().ne(0),
+      () => {
+        csd_lock_wait(k);
+        k.count("flushes.remote");
+      },
+      () => k.if(local.get(), () => k.count("flushes.local")),
+    );
+    k.maskZero("cpumask_clear", batch);
+  },
+);
