@@ -9,6 +9,7 @@ import { CFG_QUANTUM, CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
 import { KIND_MODIFY } from "./isa";
 import { CK_CLOCK, CK_LOG_COUNT, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
+import { observeAccesses } from "./observe";
 import { price, PRICE_ACCESS } from "./prices";
 import { run, RUN_MAX, runLeft, runWalked } from "./quick";
 import { CYCLES_USER, CYCLES_WALK, spend, tally, TLB_ACCESSES, TLB_FAULTS } from "./stats";
@@ -146,6 +147,7 @@ function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
   spend(cpu, clock - start - walked, CYCLES_USER);
   spend(cpu, walked, CYCLES_WALK);
   tally(cpu, TLB_ACCESSES, position - from + faults);
+  observeAccesses(cpu, task, from, position + faults);
   store<u64>(taskAt(task), position, TT_CONSUMED);
   return position;
 }

@@ -16,6 +16,7 @@ import { access as accessPage, evict as evictPage, speculate as speculatePage } 
 import { mergeLog } from "./walk";
 
 export * from "./isa";
+export { EVENT_ACCESS, EVENT_BEGIN, EVENT_DELIVER, EVENT_DRAIN_ALL, EVENT_STEP, EVENT_TASK } from "./observe";
 export * from "./config";
 export * from "./layout";
 export * from "./meta";

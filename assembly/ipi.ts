@@ -10,6 +10,7 @@ import {
   CK_ARRIVAL, CK_CLOCK, clk, cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE1, HW_PC1, HW_PENDING, HW_QUEUE_COUNT, HW_QUEUE_HEAD, hw, hwQueue, maskWords,
 } from "./layout";
 import { distance } from "./lines";
+import { EVENT_DELIVER, observe } from "./observe";
 import { price, PRICE_IPI_DELIVER_SMT, PRICE_IPI_PER_TARGET, PRICE_IPI_SEND } from "./prices";
 import { IPI_DELIVERED, IPI_HANDLED, IPI_RAISED, IPI_REQUESTS, tally } from "./stats";
 import { panic, TRAP_QUEUE_FULL } from "./trap";
@@ -107,6 +108,7 @@ export function canDeliver(cpu: u32): bool {
 export function deliver(cpu: u32): void {
   assert(canDeliver(cpu));
   const c = hw(cpu);
+  observe(EVENT_DELIVER, cpu);
   drainAll(cpu);
   store<u32>(c, 0, HW_PENDING);
   store<u32>(c, 1, HW_IN_IRQ);

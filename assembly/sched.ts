@@ -11,6 +11,7 @@ import { wantDue } from "./ipi";
 import {
   CK_CLOCK, CK_ENTRY, CK_MODE, CK_NEXT_TASK, CK_SLICE_END, CK_TRAP, CK_TRAP_TIME, clk, cpus, HW_REGS, HW_TASK, hw, TT_READY, TT_STATE,
 } from "./layout";
+import { EVENT_TASK, observe } from "./observe";
 import { price, PRICE_CONTEXT_SWITCH } from "./prices";
 import { CONTEXT_SWITCHES, CYCLES_KERNEL, spend, tally } from "./stats";
 import { begin } from "./step";
@@ -91,6 +92,7 @@ export function reschedule(cpu: u32): void {
 export function switched(cpu: u32): void {
   const k = clk(cpu);
   const next = load<u32>(k, CK_NEXT_TASK);
+  observe(EVENT_TASK, cpu, next);
   store<u32>(hw(cpu), next, HW_TASK);
   store<u32>(k, next == NOBODY ? MODE_IDLE : MODE_USER, CK_MODE);
   store<u64>(k, load<u64>(k, CK_CLOCK) + <u64>config(CFG_SLICE), CK_SLICE_END);

@@ -15,6 +15,7 @@ import {
   stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
+import { EVENT_BEGIN, EVENT_STEP, observe } from "./observe";
 import { callBegins } from "./order";
 import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
@@ -261,6 +262,7 @@ export function settle(cpu: u32): void {
 export function begin(cpu: u32, pc: u32): void {
   const c = hw(cpu);
   assert(load<u32>(c, HW_LIVE0) == 0 && load<u32>(c, HW_IN_IRQ) == 0); // one task context, entered from user mode
+  observe(EVENT_BEGIN, cpu, pc);
   store<u32>(c, pc, HW_PC0);
   store<u32>(c, 1, HW_LIVE0);
   settle(cpu);
@@ -286,5 +288,6 @@ export function step(cpu: u32): i32 {
   if (cost < 0) return cost;
   if (!inIrq && load<u32>(c, HW_STARTED) == 0) callBegins(cpu);
   store<u32>(pcAt, pc + 1);
+  observe(EVENT_STEP, cpu);
   return cost;
 }

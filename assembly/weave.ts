@@ -13,6 +13,7 @@ import {
   CK_ARRIVAL, CK_CLOCK, CK_ENTRY, CK_FAULT_REPEATS, CK_LAST_FAULT, CK_MODE, CK_TRAP, CK_TRAP_A, CK_TRAP_B, CK_TRAP_TIME, clk, HW_IN_IRQ,
   HW_REGS, HW_STATUS0, HW_TASK, hw, TT_CONSUMED, TT_WAIT_A, TT_WAIT_B,
 } from "./layout";
+import { EVENT_DRAIN_ALL, observe } from "./observe";
 import { TRAP_CALL, TRAP_CONTROL, TRAP_DRY, TRAP_FAULT, TRAP_NONE } from "./bound";
 import {
   price, PRICE_FAULT_ENTRY, PRICE_FAULT_EXIT, PRICE_IDLE_WAKE, PRICE_IRQ_ENTRY, PRICE_IRQ_EXIT, PRICE_SYSCALL_ENTRY, PRICE_SYSCALL_EXIT,
@@ -101,6 +102,7 @@ function kernelStep(cpu: u32): void {
   spend(cpu, cost, inIrq ? CYCLES_IRQ : CYCLES_KERNEL);
   tally(cpu, KERNEL_STEPS, 1);
   // The clock's choice among the legal ones: a store becomes visible as soon as its step is over.
+  observe(EVENT_DRAIN_ALL, cpu);
   drainAll(cpu);
   settle(cpu);
   wakeAll(cpu);

@@ -33,7 +33,11 @@ export interface EngineFunctions {
   settleClocks(): bigint;
 }
 
+/** Told by the debug build what happens, as it happens; assembly/observe.ts numbers the events. */
+export type Observer = (event: number, cpu: number, a: bigint, b: bigint) => void;
+
 export interface Instance {
+  readonly watched: { by?: Observer };
   readonly functions: EngineFunctions;
   readonly memory: WebAssembly.Memory;
   /** An exported constant or, after plan(), an exported base address. Throws if the engine has no such name. */
@@ -73,7 +77,9 @@ export function instantiate(build: Build, memory: WebAssembly.Memory): Instance 
     const text = readString(memory, message) || "assertion failed";
     throw new EngineAbort(`${text} (${readString(memory, file)}:${line}:${column})`);
   };
-  const { exports } = new WebAssembly.Instance(compile(build), { env: { memory, abort } });
+  const watched: Instance["watched"] = {};
+  const observe: Observer = (...event) => watched.by?.(...event);
+  const { exports } = new WebAssembly.Instance(compile(build), { env: { memory, abort, observe } });
   const value = (name: string): number => {
     const item = exports[name];
     if (!(item instanceof WebAssembly.Global)) throw new EngineAbort(`the engine exports no ${name}`);
@@ -85,7 +91,7 @@ export function instantiate(build: Build, memory: WebAssembly.Memory): Instance 
         .filter(([name, item]) => name.startsWith(prefix) && item instanceof WebAssembly.Global)
         .map(([name, item]) => [name.slice(prefix.length), unsigned((item as WebAssembly.Global).value)]),
     );
-  return { functions: exports as unknown as EngineFunctions, memory, value, constants };
+  return { functions: exports as unknown as EngineFunctions, memory, value, constants, watched };
 }
 
 /** An AssemblyScript string: UTF-16, its length in bytes before it. */
