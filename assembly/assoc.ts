@@ -13,10 +13,11 @@
  * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
 import {
-  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, hw, STRUCTURES,
+  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, hw, slots, STRUCTURES,
 } from "./layout";
-import { TLB_STRUCTURES } from "./config";
+import { CFG_SEARCHED, config, TLB_STRUCTURES } from "./config";
 import { unmark } from "./marks";
+import { panic, TRAP_TLB_FULL } from "./trap";
 
 export const KEY_WATCH: u64 = 1 << 63;
 export const KEY_GLOBAL: u64 = 1 << 62;
@@ -111,6 +112,7 @@ export function find(cpu: u32, structure: u32, key: u64): u32 {
   const d = structureAt(structure);
   const ways = load<u32>(d, 8);
   const first = firstOf(d, pageOf(key));
+  if (config(CFG_SEARCHED) != 0) return findByKey(hw(cpu), first, ways, key);
   const tags = clk(cpu) + ckTags + (<usize>first << 1);
   const t = i16x8.splat(<i16>tagOf(key));
   for (let way: u32 = 0; way < ways; way += 8) {
@@ -124,11 +126,23 @@ export function find(cpu: u32, structure: u32, key: u64): u32 {
   return NO_SLOT;
 }
 
+function findByKey(c: usize, first: u32, ways: u32, key: u64): u32 {
+  for (let slot = first; slot < first + ways; slot++) if ((load<u64>(entryAt(c, slot)) & ~KEY_WATCH) == key) return slot;
+  return NO_SLOT;
+}
+
 /** One bit for each of the eight slots from `slot` on that holds anything. */
 // @ts-ignore: decorator
 @inline
 export function occupied(cpu: u32, slot: u32): u32 {
+  if (config(CFG_SEARCHED) != 0) return occupiedByKey(hw(cpu), slot);
   return i16x8.bitmask(i16x8.ne(v128.load(clk(cpu) + ckTags + (<usize>slot << 1)), i16x8.splat(0)));
+}
+
+function occupiedByKey(c: usize, from: u32): u32 {
+  let m: u32 = 0;
+  for (let slot = from; slot < min(from + 8, slots); slot++) if (load<u64>(entryAt(c, slot)) != 0) m |= 1 << (slot - from);
+  return m;
 }
 
 /** Makes a slot the most recently used of its set. */
@@ -211,13 +225,23 @@ export function victimOf(stamps: usize, ways: u32): u32 {
   return i32x4.extract_lane(least, 0) & WAY_MASK;
 }
 
-/** Puts an entry into its set, over an empty way or the least recently used one. Returns the slot. */
+/** Way for a new entry: an empty one, else the least recently used. */
+function wayFor(cpu: u32, k: usize, first: u32, ways: u32): u32 {
+  if (config(CFG_SEARCHED) == 0) return victimOf(k + CK_STAMPS + (<usize>first << 2), ways);
+  for (let way: u32 = 0; way < ways; way++) if (load<u64>(entryAt(hw(cpu), first + way)) == 0) return way;
+  panic(TRAP_TLB_FULL, ways);
+  return 0;
+}
+
+/** Puts an entry into its set, over an empty way or the least recently used one. Returns the slot; NO_SLOT for an array without ways. */
 export function insert(cpu: u32, structure: u32, key: u64, payload: u64, ghost: u64): u32 {
   const c = hw(cpu);
   const k = clk(cpu);
   const d = structureAt(structure);
+  const ways = load<u32>(d, 8);
+  if (ways == 0) return NO_SLOT;
   const first = firstOf(d, pageOf(key));
-  const victim = first + victimOf(k + CK_STAMPS + (<usize>first << 2), load<u32>(d, 8));
+  const victim = first + wayFor(cpu, k, first, ways);
   const at = entryAt(c, victim);
   if ((load<u64>(at) & KEY_WATCH) != 0) drop(cpu, victim);
   store<u64>(at, key);

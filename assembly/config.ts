@@ -52,6 +52,8 @@ export const CFG_BOUND_ORDER: u32 = 28;
 /** 1: equal worlds have equal bytes in STATE, as a search wants it; up to CANONICAL_CPUS CPUs. */
 export const CFG_CANONICAL: u32 = 29;
 export const CFG_ENTRIES: u32 = 30;
+/** 1: nothing in TIME is looked at to find a translation, so that STATE alone can be loaded; a set that is full is a trap. */
+export const CFG_SEARCHED: u32 = 31;
 
 /** Record kinds: global, mm, cpu, task, table, frame. Words of each record: six u32 from here. */
 export const CFG_RECORD_WORDS: u32 = 32;

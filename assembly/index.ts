@@ -22,12 +22,26 @@ export * from "./layout";
 export * from "./meta";
 export * from "./prices";
 export * from "./trap";
+export * from "./control";
 export * from "./stats";
 export * from "./report";
 export { TASK_ABSENT, TASK_ENDED, TASK_RUNNABLE, FEED_COMPUTE, FEED_CALL, FEED_WAIT_CALLS, FEED_WAIT_TASK, FEED_START, FEED_END } from "./feed";
 export { fed, now, run, RUN_DONE, RUN_FEED, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
 export { POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
 export { BLOCKED, ENDED } from "./step";
+export {
+  CHOICE_BROADCAST, CHOICE_CPU_SHIFT, CHOICE_DRAIN, CHOICE_INDEX_MASK, CHOICE_INTERRUPT, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_LIBERTY_MASK,
+  CHOICE_STEP, choose, NO_CHOICE, REFUSED,
+} from "./choose";
+export {
+  beginPlay, explore, openSearch, SEARCH_DEADLOCK, SEARCH_DONE, SEARCH_MORE, SEARCH_OUT_OF_MEMORY, SEARCH_OUT_OF_STATES, SEARCH_VIOLATION,
+} from "./explore";
+export {
+  GROUP_CACHE, GROUP_CPU, GROUP_CPUS, GROUP_FRAMES, GROUP_HOLDERS, GROUP_RANGES, GROUP_TABLES, OF_CPU, OF_CPU_HANDLER, OF_CPU_SHARED, OF_CPU_STORES,
+  OF_CPU_TASK,
+} from "./snapshot";
+export { ITEM_ACCESS, ITEM_CALL, ITEM_SWITCH, LIBERTY_EVICT, LIBERTY_FILL, LIBERTY_TOUCH } from "./script";
+export { choiceBefore, parentOf } from "./visited";
 export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
 
 /** Lays the memory out; the first thing to call. Returns the bytes that are needed, which the host must have provided. */

@@ -3,7 +3,7 @@
  *
  * A second raise before delivery changes nothing but, possibly, makes it earlier: one pending bit per vector, as in a local APIC's IRR.
  */
-import { CFG_IRQ_ENTRY, config } from "./config";
+import { CFG_CANONICAL, CFG_IRQ_ENTRY, config } from "./config";
 import { drainAll } from "./cells";
 import { dueOf, setDue } from "./due";
 import {
@@ -38,6 +38,14 @@ export function pop(cpu: u32): u32 {
   const head = load<u32>(c, HW_QUEUE_HEAD);
   const at = c + hwQueue + (<usize>head << 1);
   const initiator = <u32>load<u16>(at);
+  if (config(CFG_CANONICAL) != 0) {
+    // It always begins at the same place, and moves up.
+    memory.copy(at, at + 2, <usize>(n - 1) << 1);
+    store<u16>(at + (<usize>(n - 1) << 1), 0);
+    store<u32>(c, n - 1, HW_QUEUE_COUNT);
+    tally(cpu, IPI_HANDLED, 1);
+    return initiator;
+  }
   store<u16>(at, 0);
   store<u32>(c, n - 1, HW_QUEUE_COUNT);
   // An empty queue is the same state wherever its head stood.

@@ -7,7 +7,7 @@
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
- *            | ranges[mm] | page cache | hw[cpu] |
+ *            | ranges[mm] | page cache | hw[cpu] | plays[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
@@ -24,9 +24,7 @@ import {
 import { OP_BYTES } from "./isa";
 import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES } from "./meta";
 
-/** First byte of the program. */
 export const PROGRAM: usize = 65536;
-
 export let cpus: u32 = 0;
 export let maskWords: u32 = 0;
 export let radixBits: u32 = 9;
@@ -59,6 +57,9 @@ export let pageCache: usize = 0;
 export let hwBase: usize = 0;
 export let hwStride: usize = 0;
 export let slots: u32 = 0;
+/** How far the thread of each CPU has come in a case that is played, PLAY_BYTES each; script.ts. */
+export let plays: usize = 0;
+export const PLAY_BYTES: usize = 16;
 
 // Offsets within hw[cpu].
 export const HW_PC0: usize = 0;
@@ -201,7 +202,6 @@ export const CALLS_WINDOW: u32 = 1 << 21;
 export const WAIT_BUCKETS: u32 = 1024;
 
 export const RECORD_KINDS: u32 = 6;
-
 function line(address: usize): usize {
   return (address + 63) & ~(<usize>63);
 }
@@ -243,7 +243,8 @@ function planHw(at: usize): usize {
   hwStores = hwRegs1 + registers;
   hwQueue = hwStores + (<usize>config(CFG_STORE_BUFFER) << 4);
   hwBroadcast = (hwQueue + (<usize>cpus << 1) + 7) & ~(<usize>7);
-  hwEntries = line(hwBroadcast + 24 + (<usize>maskWords << 3));
+  // A search cuts what lies before it into pieces of 16 bytes, the last of which may stick out.
+  hwEntries = line(hwBroadcast + 24 + (<usize>maskWords << 3) + (config(CFG_CANONICAL) != 0 ? 8 : 0));
   hwMarks = hwEntries + <usize>slots * ENTRY_BYTES;
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
   hwExcuses = (hwMarks + (<usize>slots << 1) + 7) & ~(<usize>7);
@@ -271,6 +272,8 @@ function planState(at: usize): usize {
   pageCache = at;
   at = line(at + (<usize>config(CFG_CACHE) << 4));
   at = planHw(at);
+  plays = at;
+  at = line(at + PLAY_BYTES * <usize>(cpus + 1));
   stateEnd = at;
   return at;
 }

@@ -185,7 +185,8 @@ function beyond(
   const entries = <usize>load<u32>(k, ENTRIES);
   const tags = <usize>load<u32>(k, TAGS);
   const ways = w2 != 0 ? w2 : load<u32>(ROLE_SECOND, 8);
-  if (w2 == 0 && ways > 16) return 0;
+  // More than one vector of tags, or no second level at all.
+  if (w2 == 0 && ways - 1 > 15) return 0;
   const first = firstIn(ROLE_SECOND, vpn, w2);
   let way = wayOf(tags + (<usize>first << 1), ways, tag);
   const at = entries + <usize>(first + way) * ENTRY_BYTES;

@@ -97,7 +97,7 @@ function fill(cpu: u32, vpn: u64, family: u32): u32 {
   const second = insert(cpu, structureOf(SECOND, size), key, payload, ghost);
   const first = insert(cpu, structureOf(family, size), key, payload, ghost);
   if ((word & (FW_LIVE | FW_COPIED)) != FW_LIVE) {
-    filledOdd(cpu, second, root, vpn, payload, word);
+    if (second != NO_SLOT) filledOdd(cpu, second, root, vpn, payload, word);
     filledOdd(cpu, first, root, vpn, payload, word);
   }
   return first;

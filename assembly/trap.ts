@@ -15,6 +15,8 @@ export const TRAP_BAD_FEED: u32 = 8;
 export const TRAP_TIME_BACKWARDS: u32 = 9;
 export const TRAP_BAD_TABLE: u32 = 10;
 export const TRAP_RUNAWAY: u32 = 11;
+export const TRAP_TLB_FULL: u32 = 12;
+export const TRAP_SEARCH_LEAK: u32 = 13;
 
 /** Ends the instance with a code and one number that explains it. */
 export function panic(code: u32, detail: u64): void {

@@ -97,7 +97,7 @@ test("a violation is counted at once, and named in the order of the contract", (
 });
 
 test("a canonical world has at most 16 CPUs, and says so", () => {
-  expect(() => new EngineMachine(PAGING, { ...SMALL_CONFIG, cpus: 17 }, "debug", undefined, true)).toThrow(
-    "at most 16 CPUs",
-  );
+  expect(
+    () => new EngineMachine(PAGING, { ...SMALL_CONFIG, cpus: 17 }, "debug", undefined, { canonical: true }),
+  ).toThrow("at most 16 CPUs");
 });

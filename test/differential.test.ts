@@ -16,7 +16,7 @@ const twin: MakeMachine = (program, config) => new ReferenceMachine(program, con
 const engine =
   (build: Build, canonical: boolean): MakeMachine =>
   (program, config) =>
-    new EngineMachine(program, config, build, undefined, canonical);
+    new EngineMachine(program, config, build, undefined, { canonical });
 
 describe("engine and twin agree after every move of random programs and schedules", () => {
   if (soak > 0) console.log(`differential: ${runs} cases from seed ${seed}`);

@@ -10,7 +10,8 @@ const config = { ...SMALL_CONFIG, cpus: 3 };
 const machines: Readonly<Record<string, () => SteppableMachine>> = {
   twin: () => new ReferenceMachine(PAGING, config),
   "engine, canonical": () => new EngineMachine(PAGING, config),
-  "engine, as the clock has it": () => new EngineMachine(PAGING, config, "debug", undefined, false),
+  "engine, as the clock has it": () =>
+    new EngineMachine(PAGING, config, "debug", undefined, { canonical: false }),
 };
 
 /** The CPUs whose calls overlap, and the one that uses page 0 all the time. */

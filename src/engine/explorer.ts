@@ -1,8 +1,8 @@
 /** What the command line wants of a search, whoever does it. */
 import type { Case, Invariant } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
-import { exploreNaively } from "../reference/explore.js";
 import type { CheckBounds, LimitName } from "./check-result.js";
+import { searchCase } from "./search.js";
 
 export interface Exploration {
   /** What was broken, by which shortest run; undefined when nothing was found. */
@@ -19,16 +19,24 @@ export interface Exploration {
 
 export type Explore = (play: Case, bounds: CheckBounds, onProgress: (states: number) => void) => Exploration;
 
-/** Stands in for the search until it is there: the twin's, which is slow and knows no bounds but the number of states. */
-export const exploreCase: Explore = (play, bounds) => {
-  const { states, complete, violations, windows } = exploreNaively(play, bounds.states ?? 50_000);
-  const [violation] = violations;
+/** The engine's search. */
+export const exploreCase: Explore = (play, bounds, onProgress) => {
+  const found = searchCase(play, {
+    ...(bounds.memoryMib !== null && { memoryBytes: bounds.memoryMib * MIB }),
+    onProgress: ({ states }) => onProgress(states),
+    ...(bounds.depth !== null && { depth: bounds.depth }),
+    ...(bounds.states !== null && { states: bounds.states }),
+    ...(bounds.seconds !== null && { seconds: bounds.seconds }),
+  });
+  const { invariant, path, states, depth, complete, cut, windows } = found;
   return {
-    violation: violation && { invariant: violation.invariant, choices: violation.path },
+    violation: invariant && path && { invariant, choices: path },
     states,
-    depth: violation?.path.length ?? 0,
+    depth: path?.length ?? depth,
     complete,
-    limit: complete || violation ? undefined : "states",
-    windows,
+    limit: cut,
+    windows: windows.filter(({ entered }) => entered > 0).map(({ name }) => name),
   };
 };
+
+const MIB = 2 ** 20;

@@ -27,6 +27,13 @@ export interface EngineFunctions {
   violationsSoFar(): number;
   firstViolation(): number;
   forgetViolations(): void;
+  /** What may happen next, one event at a time (src/engine/case-world.ts): the groups that may have been written, or REFUSED. */
+  choose(choice: number): number;
+  beginPlay(control: number): void;
+  openSearch(): number;
+  explore(states: number): number;
+  parentOf(state: number): number;
+  choiceBefore(state: number): number;
   run(quanta: number): number;
   fed(): void;
   now(): bigint;

@@ -14,7 +14,7 @@ import type {
 import { readState } from "./dump.js";
 import type { Build } from "./load.js";
 import { explainTrap } from "./trap.js";
-import { type Charges, createWorld, type Structures, type World } from "./world.js";
+import { type Charges, createWorld, type Structures, type World, type WorldSize } from "./world.js";
 
 const NO_CHARGES: Charges = {
   prices: Object.fromEntries(priceNames.map((name) => [name, 0])) as Record<PriceName, number>,
@@ -38,7 +38,8 @@ export class EngineMachine implements SteppableMachine {
     config: MachineConfig,
     build: Build = "debug",
     charges: Charges = NO_CHARGES,
-    canonical = config.cpus <= 16,
+    /** What the configuration says nothing about. */
+    more: Partial<WorldSize> = {},
   ) {
     this.program = program;
     this.config = config;
@@ -58,10 +59,11 @@ export class EngineMachine implements SteppableMachine {
       lines: 64,
       oracle: true,
       freeHardware: config.freeHardware ?? false,
-      canonical,
+      canonical: config.cpus <= 16,
       quantum: 1000,
       slice: 1_000_000,
       boundOrder: 0,
+      ...more,
     };
     const works = program.works.map((_, index) => charges.works[index] ?? 0);
     this.world = createWorld(build, program, size, structures(config), { ...charges, works });
@@ -181,6 +183,10 @@ function structures(config: MachineConfig): Structures {
     ...PWC_ORDER.map((name) => shape(config.pwc[name])),
   ];
   const { data, fetch, second } = config.serves;
-  const serves = [...data, ...fetch, ...second].map((name) => (name === null ? 0 : TLB_ORDER.indexOf(name)));
+  const none = arrays.findIndex(({ ways }) => ways === 0);
+  const serves = [...data, ...fetch, ...second].map((name) =>
+    name === null ? none : TLB_ORDER.indexOf(name),
+  );
+  if (serves.includes(-1)) throw new RangeError("only a machine that lacks an array can do without one");
   return { arrays, serves };
 }

@@ -9,6 +9,8 @@ const limits: Readonly<Record<string, string>> = {
   RANGES_FULL: "a process has more mappings than the simulated kernel can hold",
   CACHE_FULL:
     "more file pages are cached, or more pages swapped out, than the simulated page cache and swap can hold",
+  TLB_FULL:
+    "machine.tlb or machine.walkCache is too small: a set of a translation cache has to hold more than its ways",
 };
 
 const bugs: Readonly<Record<string, string>> = {
@@ -18,6 +20,7 @@ const bugs: Readonly<Record<string, string>> = {
   BAD_FEED: "a feed holds an unknown record",
   TIME_BACKWARDS: "a clock went backwards",
   BAD_TABLE: "a program named a page table that does not exist",
+  SEARCH_LEAK: "a transition wrote a word that the search did not put back, at this address",
   RUNAWAY: "a program loops without a step, or a fault repeats for ever",
 };
 

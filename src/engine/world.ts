@@ -30,6 +30,8 @@ export interface WorldSize {
   readonly canonical: boolean;
   /** CPUs, below 64, that stand for devices: what they do wrong is stale-device. */
   readonly devices?: readonly number[];
+  /** Only STATE tells what a CPU has cached, so that states can be loaded; a set that would have to evict is a trap. */
+  readonly searched?: boolean;
   readonly quantum: number;
   readonly slice: number;
   /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
@@ -201,6 +203,7 @@ function configure(
       word,
     );
   }
+  set("SEARCHED", size.searched ? 1 : 0);
   set("PER_CORE", charges.perCore);
   set("PER_CCX", charges.perCcx);
   set("PER_SOCKET", charges.perSocket);

@@ -1,0 +1,216 @@
+/*
+ * The adversary: every state that choices can reach, breadth first, each once; so a first violation is a shortest one.
+ *
+ * A state is loaded once and each of its choices tried on it: choose() changes the world, leave() takes the difference and puts the world
+ * back. What the choices lead to is *pending* for a while: its place in the table of seen states is asked for at once and looked at
+ * later, so that the time memory takes is spent on the next choices. A pending record is
+ *
+ *   {fingerprint u64, packed state before u32, its number u32, choice u32, bytes of the change u32, 0} change
+ */
+import { openBlocks, takeSpan } from "./blocks";
+import { buffered } from "./cells";
+import {
+  CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, clearDead, cpuOfChoice, NO_CHOICE, REFUSED,
+  REFUSED_SPOILT,
+} from "./choose";
+import { openCanonical, sortEntries } from "./canonical";
+import {
+  countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
+  SC_STATES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
+} from "./control";
+import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
+import { cpus } from "./layout";
+import { forgetViolations, violationsSoFar } from "./report";
+import { beginItems, isFinished } from "./script";
+import {
+  ALL_GROUPS, changeMost, checkLeft, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
+} from "./snapshot";
+import { add, hasRoom, openVisited, statesSeen, touchPlace } from "./visited";
+
+export const SEARCH_MORE: u32 = 0;
+/** Everything within the bounds has been seen. */
+export const SEARCH_DONE: u32 = 1;
+export const SEARCH_VIOLATION: u32 = 2;
+export const SEARCH_DEADLOCK: u32 = 3;
+export const SEARCH_OUT_OF_MEMORY: u32 = 4;
+export const SEARCH_OUT_OF_STATES: u32 = 5;
+
+const BATCH: u32 = 32;
+const RECORD_BYTES: usize = 32;
+const RECORD_PACKED: usize = 8;
+const RECORD_STATE: usize = 12;
+const RECORD_CHOICE: usize = 16;
+const RECORD_LENGTH: usize = 20;
+/** Of one state in so many it is checked in release builds, too, that no transition was left half. */
+const CHECK_MASK: u32 = 1023;
+
+let pending: usize = 0;
+let pendingEnd: usize = 0;
+let pendingCount: u32 = 0;
+let status: u32 = SEARCH_MORE;
+/** Number of the loaded state, and where it is packed. */
+let state: u32 = 0;
+let packed: usize = 0;
+let depth: u32 = 0;
+/** Number of the first state of the next depth. */
+let depthEnd: u32 = 0;
+/** What keeps loads alive that are made for their own sake. */
+let touched: u64 = 0;
+
+/** Starts the threads of a case in a world whose setup is done. */
+export function beginPlay(control: usize): void {
+  useControl(control);
+  openCanonical();
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) beginItems(cpu);
+  settleForm();
+}
+
+/** The world in its one form: dead registers clear, sets sorted. */
+function settleForm(): void {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    clearDead(cpu);
+    sortEntries(cpu);
+  }
+}
+
+/** Takes the world as it is, behind beginPlay(), for the first state. Returns SEARCH_MORE, or SEARCH_OUT_OF_MEMORY. */
+export function openSearch(): u32 {
+  openBlocks();
+  if (!openSnapshots() || !openVisited() || !openFrontier()) return SEARCH_OUT_OF_MEMORY;
+  pending = takeSpan(<usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024);
+  if (pending == 0 || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
+  pendingEnd = pending;
+  pendingCount = 0;
+  forgetViolations();
+  add(loadedPrint, 0, NO_CHOICE);
+  put(packFirst(room(packedMost())));
+  state = 0;
+  depth = 0;
+  depthEnd = 1;
+  status = SEARCH_MORE;
+  return status;
+}
+
+/** Expands up to `most` states. */
+export function explore(most: u32): u32 {
+  for (let n: u32 = 0; n < most && status == SEARCH_MORE; n++) status = expandNext();
+  tell(SC_STATES, statesSeen());
+  tell(SC_EXPANDED, state);
+  tell(SC_DEPTH, depth);
+  return status;
+}
+
+function expandNext(): u32 {
+  if (isEmpty() || state == depthEnd || isBlockUsedUp()) {
+    if (!flush()) return SEARCH_OUT_OF_MEMORY;
+    if (isEmpty()) return SEARCH_DONE;
+    if (isBlockUsedUp()) leaveBlock();
+    if (state == depthEnd) {
+      depth++;
+      depthEnd = statesSeen();
+    }
+  }
+  if (depth >= told(SC_DEPTH_MOST)) {
+    tell(SC_CUT, 1);
+    return SEARCH_DONE;
+  }
+  if (statesSeen() >= told(SC_STATES_MOST)) return SEARCH_OUT_OF_STATES;
+  packed = oldest();
+  take(loadState(packed));
+  const found = expand();
+  if (found == SEARCH_MORE) state++;
+  return found;
+}
+
+/** Tries all choices in the loaded state. */
+function expand(): u32 {
+  let canMove = false;
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+    if (attempt(choiceOf(CHOICE_STEP, cpu, 0))) canMove = true;
+    if (attempt(choiceOf(CHOICE_INTERRUPT, cpu, 0))) canMove = true;
+    const held = buffered(cpu);
+    for (let i: u32 = 0; i < held; i++) if (attempt(choiceOf(CHOICE_DRAIN, cpu, i))) canMove = true;
+    if (told(SC_BROADCASTS) != 0) {
+      for (let from: u32 = 0; from < cpus; from++) if (attempt(choiceOf(CHOICE_BROADCAST, cpu, from))) canMove = true;
+    }
+  }
+  for (let i: u32 = 0; i < told(SC_LIBERTY_COUNT); i++) attempt(choiceOf(CHOICE_LIBERTY, 0, 0) | i);
+  if (ASC_NO_ASSERT == 0 || (state & CHECK_MASK) == 0) checkLeft();
+  if (status != SEARCH_MORE) return status;
+  return canMove || allFinished() ? SEARCH_MORE : deadlock();
+}
+
+function allFinished(): bool {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) if (!isFinished(cpu)) return false;
+  return true;
+}
+
+function deadlock(): u32 {
+  countUp(SC_DEADLOCKS);
+  if (told(SC_COUNTS) != 0) return SEARCH_MORE;
+  return find(NO_CHOICE, SEARCH_DEADLOCK);
+}
+
+function find(choice: u32, what: u32): u32 {
+  tell(SC_FOUND_STATE, state);
+  tell(SC_FOUND_CHOICE, choice);
+  return what;
+}
+
+/** Tries one choice and leaves the world as it was. Returns whether it was enabled. */
+function attempt(choice: u32): bool {
+  if (status != SEARCH_MORE) return true;
+  const written = choose(choice);
+  if (written == REFUSED) return false;
+  const cpu = cpuOfChoice(choice);
+  sortEntries(cpu);
+  if (written != REFUSED_SPOILT && ((<u32>written >> GROUP_CPUS) & 1) != 0) {
+    for (let other: u32 = 0; other < cpus; other++) if (other != cpu) sortEntries(other);
+  }
+  if (pendingCount == BATCH || pendingEnd + RECORD_BYTES + changeMost() > pending + <usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024) {
+    if (!flush()) status = SEARCH_OUT_OF_MEMORY;
+  }
+  const record = pendingEnd;
+  const end = leave(cpu, written == REFUSED_SPOILT ? ALL_GROUPS : <u32>written, record + RECORD_BYTES);
+  if (violationsSoFar() != 0) {
+    const isReal = written != REFUSED_SPOILT;
+    forgetViolations();
+    if (isReal) {
+      countUp(SC_TRANSITIONS);
+      countUp(SC_VIOLATIONS);
+      if (told(SC_COUNTS) == 0) status = find(choice, SEARCH_VIOLATION);
+    }
+    return isReal;
+  }
+  if (written == REFUSED_SPOILT) return false;
+  if (nextPrint == loadedPrint) return true;
+  countUp(SC_TRANSITIONS);
+  touched |= touchPlace(nextPrint);
+  store<u64>(record, nextPrint);
+  store<u32>(record, <u32>packed, RECORD_PACKED);
+  store<u32>(record, state, RECORD_STATE);
+  store<u32>(record, choice, RECORD_CHOICE);
+  store<u32>(record, <u32>(end - record - RECORD_BYTES), RECORD_LENGTH);
+  pendingEnd = end;
+  pendingCount++;
+  return true;
+}
+
+/** Adds what is pending. Returns false when memory is out. */
+function flush(): bool {
+  let at = pending;
+  for (; at < pendingEnd; ) {
+    const change = at + RECORD_BYTES;
+    const end = change + <usize>load<u32>(at, RECORD_LENGTH);
+    if (!hasRoom()) return false;
+    if (add(load<u64>(at), load<u32>(at, RECORD_STATE), load<u32>(at, RECORD_CHOICE))) {
+      const to = room(packedMost());
+      if (to == 0) return false;
+      put(packChanged(<usize>load<u32>(at, RECORD_PACKED), load<u64>(at), change, end, to));
+    }
+    at = end;
+  }
+  pendingEnd = pending;
+  pendingCount = 0;
+  return true;
+}

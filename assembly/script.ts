@@ -1,0 +1,146 @@
+/*
+ * A case being played: what each CPU's thread does, one item after the other, and what the hardware may do by itself.
+ *
+ * A call begins together with what ended the item before it; the first items begin before the first state. An access is an event of its
+ * own, and so is every new try behind a handled fault.
+ *
+ *   scripts    one {address of the items u32, items u32} for each CPU
+ *   item       {kind u32, what u32, access kind u32, arguments u32, six u64}     ITEM_BYTES; what: the program counter, page or task
+ *   play       {item that the thread is at u32, PLAY_FAULT u32, 0}               PLAY_BYTES, for each CPU, in STATE
+ *   liberty    {kind u32, cpu u32, vpn u32, access kind u32}
+ */
+import { CFG_FAULT_ENTRY, CFG_REGISTERS, CFG_SWITCH_ENTRY, config } from "./config";
+import { SC_LIBERTIES, SC_SCRIPTS, told } from "./control";
+import { HW_REGS, HW_STATUS0, HW_TASK, hw, PLAY_BYTES, plays } from "./layout";
+import { begin, isLive } from "./step";
+import { access, evict, speculate } from "./tlb";
+import { mergeLog } from "./walk";
+
+export const ITEM_CALL: u32 = 0;
+export const ITEM_ACCESS: u32 = 1;
+export const ITEM_SWITCH: u32 = 2;
+export const ITEM_BYTES: usize = 64;
+export const ITEM_ARGUMENTS_MOST: u32 = 6;
+export const LIBERTY_TOUCH: u32 = 0;
+export const LIBERTY_FILL: u32 = 1;
+export const LIBERTY_EVICT: u32 = 2;
+export const LIBERTY_BYTES: usize = 16;
+/** 1 while the program that runs handles a fault of the item, which is an access. */
+const PLAY_FAULT: usize = 4;
+const ITEM_WHAT: usize = 4;
+const ITEM_KIND: usize = 8;
+const ITEM_COUNT: usize = 12;
+const ITEM_ARGS: usize = 16;
+
+// @ts-ignore: decorator
+@inline
+function playOf(cpu: u32): usize {
+  return plays + <usize>cpu * PLAY_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+function scriptOf(cpu: u32): usize {
+  return <usize>told(SC_SCRIPTS) + (<usize>cpu << 3);
+}
+
+/** The item that a CPU's thread is at; 0 when it has done all. */
+// @ts-ignore: decorator
+@inline
+function itemOf(cpu: u32): usize {
+  const at = load<u32>(playOf(cpu));
+  const script = scriptOf(cpu);
+  return at < load<u32>(script, 4) ? <usize>load<u32>(script) + <usize>at * ITEM_BYTES : 0;
+}
+
+export function isFinished(cpu: u32): bool {
+  return load<u32>(playOf(cpu)) == load<u32>(scriptOf(cpu), 4);
+}
+
+/** Begins the items from here on, up to one that does something, or to an access. */
+export function beginItems(cpu: u32): void {
+  for (;;) {
+    const item = itemOf(cpu);
+    if (item == 0 || load<u32>(item) == ITEM_ACCESS) return;
+    const r = hw(cpu) + HW_REGS;
+    if (load<u32>(item) == ITEM_CALL) {
+      memory.copy(r, item + ITEM_ARGS, <usize>load<u32>(item, ITEM_COUNT) << 3);
+      begin(cpu, load<u32>(item, ITEM_WHAT));
+    } else {
+      store<u64>(r, <u64>load<u32>(item, ITEM_WHAT));
+      begin(cpu, config(CFG_SWITCH_ENTRY));
+    }
+    if (isLive(cpu)) return;
+    finishItem(cpu, item);
+  }
+}
+
+function finishItem(cpu: u32, item: usize): void {
+  const play = playOf(cpu);
+  if (load<u32>(item) == ITEM_SWITCH) store<u32>(hw(cpu), load<u32>(item, ITEM_WHAT) + 1, HW_TASK);
+  store<u32>(play, load<u32>(play) + 1);
+}
+
+/** The program of a CPU's task context has ended. */
+export function programEnded(cpu: u32): void {
+  const play = playOf(cpu);
+  const item = itemOf(cpu);
+  if (item == 0) return;
+  if (load<u32>(play, PLAY_FAULT) != 0) {
+    store<u32>(play, 0, PLAY_FAULT);
+    // The access is tried again.
+    if (load<u64>(hw(cpu), HW_STATUS0) == 0) return;
+  }
+  finishItem(cpu, item);
+  beginItems(cpu);
+}
+
+/** Whether a CPU in user mode has an access to do. */
+// @ts-ignore: decorator
+@inline
+export function hasAccess(cpu: u32): bool {
+  const item = itemOf(cpu);
+  return item != 0 && load<u32>(item) == ITEM_ACCESS;
+}
+
+/** The access that a CPU's thread is at: done, or its fault begins. */
+export function doAccess(cpu: u32): void {
+  const item = itemOf(cpu);
+  const vpn = load<u32>(item, ITEM_WHAT);
+  const fault = access(cpu, vpn, load<u32>(item, ITEM_KIND));
+  mergeLog(cpu);
+  if (fault == 0) {
+    finishItem(cpu, item);
+    beginItems(cpu);
+    return;
+  }
+  store<u32>(playOf(cpu), 1, PLAY_FAULT);
+  const r = hw(cpu) + HW_REGS;
+  store<u64>(r, <u64>vpn);
+  store<u64>(r, <u64>(fault & 0x7fffffff), 8);
+  begin(cpu, config(CFG_FAULT_ENTRY));
+  if (!isLive(cpu)) programEnded(cpu);
+}
+
+// @ts-ignore: decorator
+@inline
+export function libertyAt(index: u32): usize {
+  return <usize>told(SC_LIBERTIES) + <usize>index * LIBERTY_BYTES;
+}
+
+export function cpuOfLiberty(index: u32): u32 {
+  return load<u32>(libertyAt(index), 4);
+}
+
+/** Takes a liberty. Returns false when it is not allowed; what it did then has to be put back. */
+export function takeLiberty(index: u32): bool {
+  const liberty = libertyAt(index);
+  const kind = load<u32>(liberty);
+  const cpu = load<u32>(liberty, 4);
+  const vpn = <u64>load<u32>(liberty, 8);
+  if (kind == LIBERTY_EVICT) return evict(cpu, vpn);
+  if (kind == LIBERTY_TOUCH && isLive(cpu)) return false;
+  const done = kind == LIBERTY_FILL ? speculate(cpu, vpn) : access(cpu, vpn, load<u32>(liberty, 12)) == 0;
+  mergeLog(cpu);
+  return done;
+}

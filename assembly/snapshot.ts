@@ -1,0 +1,251 @@
+/*
+ * States of a search: loaded into the world, left by one transition, packed.
+ *
+ * What can differ between two states is cut into pieces of 16 bytes, of STATE and of the holders that lie behind it. The host lists them
+ * (src/engine/state-pieces.ts), in groups that are written together. Two copies lie at fixed distances from the world:
+ *
+ *   world  | ..... piece ..... |     what the engine works on
+ *   loaded | ..... piece ..... |     the loaded state: world and loaded are the same between transitions
+ *   first  | ..... piece ..... |     the state that the search began with
+ *
+ * After a transition leave() looks where world and loaded differ, in the groups that the transition may have written. Each piece that
+ * differs is a line of the *change*, and is put back at once. A fingerprint is a sum over all pieces of a hash of piece and place, so
+ * that a change has its own difference of fingerprints; bits that are no part of a state are masked off before hashing.
+ *
+ *   piece    {mask u64, mask u64, salt u64, address u32, 0}                          PIECE_BYTES
+ *   group    {address of its first run u32, runs u32}; run {address u32, pieces u32, number of the first piece u32, 0}
+ *   change   lines {16 bytes as they became, number u32, 0 ...}                      LINE_BYTES
+ *   packed   {fingerprint u64, a bit for each piece that differs from first, those pieces}
+ */
+import { takeSpan } from "./blocks";
+import { SC_GROUPS, SC_PIECE_COUNT, SC_PIECES, told } from "./control";
+import { cpus, holders, stateBase, taskTime } from "./layout";
+import { panic, TRAP_SEARCH_LEAK } from "./trap";
+
+const PIECE_BYTES: usize = 32;
+export const LINE_BYTES: usize = 32;
+const LINE_NUMBER: usize = 16;
+const RUN_BYTES: usize = 16;
+
+// Groups: the kinds of record by number, then these; then four for each CPU, from GROUP_CPU on.
+export const GROUP_TABLES: u32 = 6;
+export const GROUP_FRAMES: u32 = 7;
+export const GROUP_RANGES: u32 = 8;
+export const GROUP_CACHE: u32 = 9;
+export const GROUP_HOLDERS: u32 = 10;
+/** As a bit of a set: what others may write in the groups of all CPUs. */
+export const GROUP_CPUS: u32 = 11;
+export const GROUP_CPU: u32 = 12;
+/** Of one CPU: flags, queue and entries, which others write; registers of both contexts; buffered stores. */
+export const OF_CPU_SHARED: u32 = 0;
+export const OF_CPU_TASK: u32 = 1;
+export const OF_CPU_HANDLER: u32 = 2;
+export const OF_CPU_STORES: u32 = 3;
+export const OF_CPU: u32 = 4;
+/** Every group that is no CPU's alone. */
+export const ALL_GROUPS: u32 = (1 << (GROUP_CPUS + 1)) - 1;
+
+let pieces: usize = 0;
+let groups: usize = 0;
+/** Distances from the world to the copies. */
+let toLoaded: usize = 0;
+let toFirst: usize = 0;
+/** u64 words of bits of a packed state. */
+let words: u32 = 0;
+/** Bits of the pieces in which the loaded state differs from the first; and room for those of a change. */
+let loadedBits: usize = 0;
+let changeBits: usize = 0;
+/** u32 a piece: where a change has it. */
+let lineOf: usize = 0;
+
+/** Fingerprint of the loaded state, and what the last leave() makes of it. */
+export let loadedPrint: u64 = 0;
+export let nextPrint: u64 = 0;
+
+/** Longest packed state, in bytes. */
+export function packedMost(): usize {
+  return 8 + (<usize>words << 3) + (<usize>told(SC_PIECE_COUNT) << 4);
+}
+
+/** Longest change. */
+export function changeMost(): usize {
+  return <usize>told(SC_PIECE_COUNT) * LINE_BYTES;
+}
+
+/** Takes the world as it is for the first state. Returns whether there was room for the copies. */
+export function openSnapshots(): bool {
+  pieces = <usize>told(SC_PIECES);
+  groups = <usize>told(SC_GROUPS);
+  words = (told(SC_PIECE_COUNT) + 63) >> 6;
+  const bytes = taskTime - stateBase;
+  toLoaded = takeSpan(bytes) - stateBase;
+  toFirst = takeSpan(bytes) - stateBase;
+  loadedBits = takeSpan(<usize>words << 3);
+  changeBits = takeSpan(<usize>words << 3);
+  lineOf = takeSpan(<usize>told(SC_PIECE_COUNT) << 2);
+  if (lineOf == 0) return false;
+  assert(holders >= stateBase && holders < taskTime);
+  memory.copy(stateBase + toLoaded, stateBase, bytes);
+  memory.copy(stateBase + toFirst, stateBase, bytes);
+  memory.fill(loadedBits, 0, <usize>words << 3);
+  memory.fill(changeBits, 0, <usize>words << 3);
+  loadedPrint = 0x9e3779b97f4a7c15;
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function pieceAt(number: u32): usize {
+  return pieces + <usize>number * PIECE_BYTES;
+}
+
+/** For one value of either half the hash is a one-to-one function of the other. */
+// @ts-ignore: decorator
+@inline
+function hashOf(piece: usize, value: v128): u64 {
+  const salt = load<u64>(piece, 16);
+  let h = ((i64x2.extract_lane(value, 0) & load<u64>(piece)) ^ salt) * 0x9fb21c651e98df25;
+  h ^= h >> 32;
+  h = (h + (i64x2.extract_lane(value, 1) & load<u64>(piece, 8))) * 0xff51afd7ed558ccd;
+  h ^= h >> 29;
+  h *= 0xc4ceb9fe1a85ec53;
+  return h ^ (h >> 32);
+}
+
+/** Puts back one group, and appends what differed to the change that ends at `end`; returns its new end. */
+function leaveGroup(group: u32, end: usize): usize {
+  const g = groups + (<usize>group << 3);
+  let run = <usize>load<u32>(g);
+  const lastRun = run + <usize>load<u32>(g, 4) * RUN_BYTES;
+  for (; run < lastRun; run += RUN_BYTES) {
+    let at = <usize>load<u32>(run);
+    const stop = at + (<usize>load<u32>(run, 4) << 4);
+    for (; at < stop; at += 16) {
+      if (!v128.any_true(v128.xor(v128.load(at), v128.load(at + toLoaded)))) continue;
+      const number = load<u32>(run, 8) + <u32>((at - <usize>load<u32>(run)) >> 4);
+      const now = v128.load(at);
+      const was = v128.load(at + toLoaded);
+      const piece = pieceAt(number);
+      nextPrint += hashOf(piece, now) - hashOf(piece, was);
+      v128.store(end, now);
+      store<u32>(end, number, LINE_NUMBER);
+      v128.store(at, was);
+      end += LINE_BYTES;
+    }
+  }
+  return end;
+}
+
+/**
+ * Puts the world back to the loaded state. What differed is written to `change`, and its end returned; the fingerprint of the state that is
+ * left is in nextPrint. `touched` has a bit for each group that may differ, besides those of `cpu`.
+ */
+export function leave(cpu: u32, touched: u32, change: usize): usize {
+  nextPrint = loadedPrint;
+  let end = change;
+  for (let bits = touched & ~(1 << GROUP_CPUS); bits != 0; bits &= bits - 1) end = leaveGroup(<u32>ctz(bits), end);
+  const own = GROUP_CPU + cpu * OF_CPU;
+  for (let group: u32 = 0; group < OF_CPU; group++) end = leaveGroup(own + group, end);
+  if (((touched >> GROUP_CPUS) & 1) != 0) {
+    for (let other: u32 = 0; other < cpus; other++) if (other != cpu) end = leaveGroup(GROUP_CPU + other * OF_CPU + OF_CPU_SHARED, end);
+  }
+  if (nextPrint == 0) nextPrint = 1;
+  return end;
+}
+
+/** Traps if the world is not the loaded state: a transition wrote what it was not known to write. */
+export function checkLeft(): void {
+  for (let number: u32 = 0; number < told(SC_PIECE_COUNT); number++) {
+    const at = <usize>load<u32>(pieceAt(number), 24);
+    if (v128.any_true(v128.xor(v128.load(at), v128.load(at + toLoaded)))) panic(TRAP_SEARCH_LEAK, at);
+  }
+}
+
+export function printOf(packed: usize): u64 {
+  return load<u64>(packed);
+}
+
+/** Loads a packed state; returns where it ends. */
+export function loadState(packed: usize): usize {
+  loadedPrint = load<u64>(packed);
+  let from = packed + 8 + (<usize>words << 3);
+  for (let word: u32 = 0; word < words; word++) {
+    const offset = <usize>word << 3;
+    const fresh = load<u64>(packed + 8 + offset);
+    for (let m = fresh | load<u64>(loadedBits + offset); m != 0; m &= m - 1) {
+      const bit = ctz(m);
+      const at = <usize>load<u32>(pieceAt((word << 6) + <u32>bit), 24);
+      let value: v128;
+      if (((fresh >> bit) & 1) != 0) {
+        value = v128.load(from);
+        from += 16;
+      } else {
+        value = v128.load(at + toFirst);
+      }
+      v128.store(at, value);
+      v128.store(at + toLoaded, value);
+    }
+    store<u64>(loadedBits + offset, fresh);
+  }
+  return from;
+}
+
+/** Packs the first state, which differs from itself nowhere. Returns the end. */
+export function packFirst(to: usize): usize {
+  store<u64>(to, loadedPrint);
+  memory.fill(to + 8, 0, <usize>words << 3);
+  return to + 8 + (<usize>words << 3);
+}
+
+/** Packs the state that a change (up to `end`) makes of a packed one. Returns the end. */
+export function packChanged(packed: usize, print: u64, change: usize, end: usize, to: usize): usize {
+  for (let line = change; line < end; line += LINE_BYTES) {
+    const number = load<u32>(line, LINE_NUMBER);
+    const at = changeBits + (<usize>(number >> 6) << 3);
+    store<u64>(at, load<u64>(at) | (<u64>1 << <u64>(number & 63)));
+    store<u32>(lineOf + (<usize>number << 2), <u32>line);
+  }
+  store<u64>(to, print);
+  const bits = to + 8;
+  let from = packed + 8 + (<usize>words << 3);
+  let out = bits + (<usize>words << 3);
+  for (let word: u32 = 0; word < words; word++) {
+    const offset = <usize>word << 3;
+    const before = load<u64>(packed + 8 + offset);
+    const changed = load<u64>(changeBits + offset);
+    let kept = before | changed;
+    let rest = before;
+    for (let m = changed; m != 0; m &= m - 1) {
+      const bit = ctz(m);
+      // What lies before it is as it was.
+      const below = rest & ((<u64>1 << bit) - 1);
+      for (let n = popcnt(below); n != 0; n--) {
+        v128.store(out, v128.load(from));
+        from += 16;
+        out += 16;
+      }
+      rest &= ~below;
+      const number = (word << 6) + <u32>bit;
+      const value = v128.load(<usize>load<u32>(lineOf + (<usize>number << 2)));
+      const first = v128.load(<usize>load<u32>(pieceAt(number), 24) + toFirst);
+      if (((rest >> bit) & 1) != 0) {
+        from += 16;
+        rest &= ~(<u64>1 << bit);
+      }
+      if (v128.any_true(v128.xor(value, first))) {
+        v128.store(out, value);
+        out += 16;
+      } else {
+        kept &= ~(<u64>1 << bit);
+      }
+    }
+    for (let n = popcnt(rest); n != 0; n--) {
+      v128.store(out, v128.load(from));
+      from += 16;
+      out += 16;
+    }
+    store<u64>(bits + offset, kept);
+    store<u64>(changeBits + offset, 0);
+  }
+  return out;
+}

@@ -1,0 +1,247 @@
+/** From a case to a world that is ready to be played: the setup done, threads and liberties in the engine's memory. */
+
+import type { Case, Doing, Liberty } from "../dsl/case.js";
+import type { MicroOp, Program } from "../dsl/program.js";
+import { argumentOf, configOf, setUp } from "../reference/setup.js";
+import type { Build } from "./load.js";
+import { EngineMachine } from "./machine.js";
+import { type GroupBits, opInfos } from "./op-table.js";
+import { piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
+import type { World } from "./world.js";
+
+/** A case in the engine, before the first choice. */
+export interface CaseWorld {
+  readonly play: Case;
+  readonly machine: EngineMachine;
+  readonly world: World;
+  /** Address of the control words; the tables lie behind them. */
+  readonly control: number;
+  /** First byte behind the tables. */
+  readonly free: number;
+}
+
+export interface CaseWorldOptions {
+  readonly build?: Build;
+  /** States will be loaded: nothing may depend on what lies outside of them. */
+  readonly searched?: boolean;
+}
+
+/** Mappings of an address space and pages of files that a small machine can hold. */
+const RANGES = 12;
+const CACHE = 16;
+
+/** Throws UsageError or EngineAbort, naming the step of the setup that fails. */
+export function createCaseWorld(
+  play: Case,
+  { build = "release", searched = false }: CaseWorldOptions = {},
+): CaseWorld {
+  const machine = new EngineMachine(play.program, configOf(play.machine), build, undefined, {
+    ranges: RANGES,
+    cache: CACHE,
+    ring: 2,
+    lines: 2,
+    canonical: true,
+    searched,
+    devices: play.devices ?? [],
+  });
+  setUp(machine, play.setup);
+  const { world } = machine;
+  forgetStatistics(world);
+  const control = aligned(world.value("memoryEnd"));
+  const tables = new Tables(world, control + world.value("SC_WORDS") * 4);
+  const told = writeTables(play, machine, tables);
+  const words = new Uint32Array(world.memory.buffer, control, world.value("SC_WORDS"));
+  for (const [name, value] of Object.entries({ ...told, FREE: tables.at }))
+    words[world.value(`SC_${name}`)] = value;
+  world.functions.beginPlay(control);
+  return { play, machine, world, control, free: tables.at };
+}
+
+/** What the setup did is not counted. */
+function forgetStatistics(world: World): void {
+  const from = world.value("statsBase");
+  world.u8.fill(0, from, world.value("feedBase"));
+}
+
+function aligned(address: number): number {
+  return Math.ceil(address / 64) * 64;
+}
+
+/** Appends tables behind everything else; memory grows with them. */
+class Tables {
+  at: number;
+  readonly #world: World;
+
+  constructor(world: World, at: number) {
+    this.#world = world;
+    this.at = aligned(at);
+  }
+
+  /** A view of fresh, zeroed memory. */
+  take(bytes: number): { readonly at: number; readonly view: DataView } {
+    const { memory } = this.#world;
+    const at = this.at;
+    this.at = aligned(at + bytes);
+    const missing = this.at - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
+    return { at, view: new DataView(memory.buffer, at, bytes) };
+  }
+}
+
+function writeTables(play: Case, machine: EngineMachine, tables: Tables): Record<string, number> {
+  const { world } = machine;
+  const groups = piecesOf(world, registersOf(play));
+  return {
+    OPS: writeOps(world, tables),
+    SCRIPTS: writeScripts(play, machine, tables),
+    LIBERTIES: writeLiberties(play.liberties, world, tables),
+    LIBERTY_COUNT: play.liberties.length,
+    BROADCASTS: play.program.ops.some(({ op }) => op === "TLBI") ? 1 : 0,
+    ...writePieces(groups, tables),
+  };
+}
+
+function writeOps(world: World, tables: Tables): number {
+  const bit = (name: string): number => 1 << world.value(`GROUP_${name}`);
+  const bits: GroupBits = {
+    record: (kind) => 1 << kind,
+    tables: bit("TABLES"),
+    frames: bit("FRAMES"),
+    ranges: bit("RANGES"),
+    cache: bit("CACHE"),
+    holders: bit("HOLDERS"),
+    cpus: bit("CPUS"),
+    all: bit("CPUS") * 2 - 1,
+  };
+  const infos = opInfos(world.program, bits);
+  const { at, view } = tables.take(infos.length * 24);
+  infos.forEach(({ live, written, groups }, pc) => {
+    view.setBigUint64(pc * 24, live, true);
+    view.setBigUint64(pc * 24 + 8, written, true);
+    view.setUint32(pc * 24 + 16, groups, true);
+  });
+  return at;
+}
+
+const ITEM_BYTES = 64;
+const ARGUMENTS_MOST = 6;
+
+function writeScripts(play: Case, machine: EngineMachine, tables: Tables): number {
+  const { world } = machine;
+  const { at, view } = tables.take(world.size.cpus * 8);
+  for (const { cpu, does } of play.threads) {
+    const items = tables.take(does.length * ITEM_BYTES);
+    does.forEach((item, index) => {
+      writeItem(new DataView(items.view.buffer, items.at + index * ITEM_BYTES, ITEM_BYTES), item, machine);
+    });
+    view.setUint32(cpu * 8, items.at, true);
+    view.setUint32(cpu * 8 + 4, does.length, true);
+  }
+  return at;
+}
+
+function writeItem(view: DataView, item: Doing, machine: EngineMachine): void {
+  const { world } = machine;
+  if ("access" in item) {
+    view.setUint32(0, world.value("ITEM_ACCESS"), true);
+    view.setUint32(4, item.vpn, true);
+    view.setUint32(8, item.access, true);
+  } else if ("switchTo" in item) {
+    view.setUint32(0, world.value("ITEM_SWITCH"), true);
+    view.setUint32(4, item.switchTo, true);
+  } else {
+    if (item.args.length > ARGUMENTS_MOST)
+      throw new RangeError(`${item.call} has more than ${ARGUMENTS_MOST} arguments`);
+    view.setUint32(0, world.value("ITEM_CALL"), true);
+    view.setUint32(4, world.entryPc(item.call), true);
+    view.setUint32(12, item.args.length, true);
+    item.args.forEach((argument, index) => {
+      view.setBigUint64(16 + index * 8, argumentOf(machine, argument), true);
+    });
+  }
+}
+
+function writeLiberties(liberties: readonly Liberty[], world: World, tables: Tables): number {
+  const kinds = { touch: "LIBERTY_TOUCH", fill: "LIBERTY_FILL", evict: "LIBERTY_EVICT" } as const;
+  const { at, view } = tables.take(liberties.length * 16);
+  liberties.forEach(({ cpu, may, vpn, kind = 0 }, index) => {
+    [world.value(kinds[may]), cpu, vpn, kind].forEach((word, i) => {
+      view.setUint32(index * 16 + i * 4, word, true);
+    });
+  });
+  return at;
+}
+
+const PIECE_BYTES = 32;
+
+function writePieces(groups: readonly (readonly Run[])[], tables: Tables): Record<string, number> {
+  const all = groups.flatMap((runs) => runs.flatMap(({ pieces }) => pieces));
+  const pieces = tables.take(all.length * PIECE_BYTES);
+  all.forEach(({ address, masks }, number) => {
+    pieces.view.setBigUint64(number * PIECE_BYTES, masks[0], true);
+    pieces.view.setBigUint64(number * PIECE_BYTES + 8, masks[1], true);
+    pieces.view.setBigUint64(number * PIECE_BYTES + 16, salt(number), true);
+    pieces.view.setUint32(number * PIECE_BYTES + 24, address, true);
+  });
+  const directory = tables.take(groups.length * 8);
+  let number = 0;
+  groups.forEach((runs, group) => {
+    const table = tables.take(runs.length * 16);
+    runs.forEach((run, index) => {
+      table.view.setUint32(index * 16, run.pieces[0]!.address, true);
+      table.view.setUint32(index * 16 + 4, run.pieces.length, true);
+      table.view.setUint32(index * 16 + 8, number, true);
+      number += run.pieces.length;
+    });
+    directory.view.setUint32(group * 8, table.at, true);
+    directory.view.setUint32(group * 8 + 4, runs.length, true);
+  });
+  return { PIECES: pieces.at, PIECE_COUNT: all.length, GROUPS: directory.at };
+}
+
+/** A fixed random number for each piece: SplitMix64. */
+function salt(number: number): bigint {
+  const mixed = (value: bigint, shift: bigint, factor: bigint): bigint =>
+    BigInt.asUintN(64, (value ^ (value >> shift)) * factor);
+  const start = BigInt.asUintN(64, BigInt(number + 1) * 0x9e3779b97f4a7c15n);
+  const once = mixed(start, 30n, 0xbf58476d1ce4e5b9n);
+  const twice = mixed(once, 27n, 0x94d049bb133111ebn);
+  return twice ^ (twice >> 31n);
+}
+
+/** How many registers each CPU's contexts can use, by what their threads call. */
+function registersOf(play: Case): RegisterUse[] {
+  const { program, machine } = play;
+  const handler = registersFrom(program, ["call_function_interrupt"]);
+  return Array.from({ length: machine.cpus }, (_, cpu) => {
+    const does = play.threads.find((thread) => thread.cpu === cpu)?.does ?? [];
+    const entries = does.map((item) =>
+      "call" in item ? item.call : "switchTo" in item ? "context_switch" : "page_fault",
+    );
+    return { task: registersFrom(program, entries), handler };
+  });
+}
+
+/** Highest register that a run of one of the entries names, + 1. */
+function registersFrom(program: Program, names: readonly string[]): number {
+  const reached = new Set<number>();
+  const open = names.flatMap((name) => program.entries.find((entry) => entry.name === name)?.pc ?? []);
+  let highest = -1;
+  for (let pc = open.pop(); pc !== undefined; pc = open.pop()) {
+    if (reached.has(pc)) continue;
+    reached.add(pc);
+    const op = program.ops[pc]!;
+    highest = Math.max(highest, highestRegister(op, program.registers));
+    if (op.op !== "END" && op.op !== "JMP") open.push(pc + 1);
+    if (op.op === "JMP" || op.op === "BZ" || op.op === "BNZ") open.push(Number(op.imm));
+  }
+  for (const name of names) {
+    highest = Math.max(highest, (program.entries.find((entry) => entry.name === name)?.args.length ?? 0) - 1);
+  }
+  return highest + 1;
+}
+
+function highestRegister({ op, dst, a, b, c, d }: MicroOp, registers: number): number {
+  const named = [dst, a, b, c, ...(op === "AWAIT" ? [] : [d])];
+  return Math.max(-1, ...named.filter((register) => register < registers));
+}

@@ -1,0 +1,196 @@
+/** The adversary from the host's side: a case in, a verdict out. */
+
+import type { Case, Invariant, Verdict } from "../dsl/case.js";
+import type { Choice } from "../dsl/choices.js";
+import { type CaseWorld, createCaseWorld } from "./case-world.js";
+import { choiceFrom, codeOf } from "./choice-codes.js";
+import type { Build } from "./load.js";
+import { explainTrap } from "./trap.js";
+import { readViolations } from "./violations.js";
+import type { World } from "./world.js";
+
+export interface SearchOptions {
+  readonly build?: Build;
+  /** Events in a row; any number unless said. */
+  readonly depth?: number;
+  readonly states?: number;
+  /** Of the engine's whole memory, 4 GiB at most. */
+  readonly memoryBytes?: number;
+  readonly seconds?: number;
+  /** Violations are counted and their successors left out, in place of ending the search. */
+  readonly count?: boolean;
+  /** Called now and then. */
+  readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
+}
+
+export type Cut = "depth" | "states" | "memory" | "seconds" | "preemptions";
+
+export interface SearchResult {
+  readonly verdict: Verdict;
+  /** What an unsafe case breaks. */
+  readonly invariant?: Invariant;
+  readonly states: number;
+  /** Pairs of a state and a choice that changes it, or ends in a violation. */
+  readonly transitions: number;
+  /** Events in a row of the longest way that was looked at. */
+  readonly depth: number;
+  /** Everything was seen. */
+  readonly complete: boolean;
+  /** What kept the search from seeing everything. */
+  readonly cut?: Cut;
+  /** Case.windows, and how often transitions entered them. */
+  readonly windows: readonly { readonly name: string; readonly entered: number }[];
+  /** A way to the violation; a shortest one where the method is a search. */
+  readonly path?: readonly Choice[];
+  readonly method: "search" | "pct";
+  readonly seconds: number;
+  readonly memoryBytes: number;
+  /** Of having taken two states for one, anywhere. */
+  readonly fingerprintOdds: number;
+  /** Violating transitions, and states in which nothing can move although a thread has not ended. */
+  readonly violations: number;
+  readonly deadlocks: number;
+}
+
+/** States expanded between two looks at the clock. */
+const SLICE = 20_000;
+const FOUR_GIB = 2 ** 32;
+const NO_LIMIT = 0xffffffff;
+
+/** Looks for a violation in every order of events, breadth first. Throws what createCaseWorld() throws. */
+export function searchCase(play: Case, options: SearchOptions = {}): SearchResult {
+  const started = performance.now();
+  const state = createCaseWorld(play, { ...(options.build && { build: options.build }), searched: true });
+  try {
+    return new Search(state, options, started).run();
+  } catch (error) {
+    throw explainTrap(error, state.world);
+  }
+}
+
+class Search {
+  readonly #state: CaseWorld;
+  readonly #world: World;
+  readonly #options: SearchOptions;
+  readonly #started: number;
+
+  constructor(state: CaseWorld, options: SearchOptions, started: number) {
+    this.#state = state;
+    this.#world = state.world;
+    this.#options = options;
+    this.#started = started;
+    this.#tell("PAGES_MOST", Math.floor(Math.min(options.memoryBytes ?? FOUR_GIB, FOUR_GIB) / 65536));
+    this.#tell("COUNTS", options.count ? 1 : 0);
+    this.#tell("DEPTH_MOST", options.depth ?? NO_LIMIT);
+    this.#tell("STATES_MOST", options.states ?? NO_LIMIT);
+    this.#tell("SWITCHES_MOST", NO_LIMIT);
+  }
+
+  run(): SearchResult {
+    const { functions } = this.#world;
+    let status = functions.openSearch();
+    let cut: Cut | undefined;
+    while (status === this.#world.value("SEARCH_MORE") && cut === undefined) {
+      status = functions.explore(SLICE);
+      this.#options.onProgress?.({ states: this.#told("STATES"), depth: this.#told("DEPTH") });
+      if (this.#seconds() > (this.#options.seconds ?? Number.POSITIVE_INFINITY)) cut = "seconds";
+    }
+    return this.#result(status, this.#cutOf(status) ?? cut);
+  }
+
+  #cutOf(status: number): Cut | undefined {
+    if (status === this.#world.value("SEARCH_OUT_OF_MEMORY")) return "memory";
+    if (status === this.#world.value("SEARCH_OUT_OF_STATES")) return "states";
+    return this.#told("CUT") !== 0 ? "depth" : undefined;
+  }
+
+  #result(status: number, cut: Cut | undefined): SearchResult {
+    const states = this.#told("STATES");
+    const isViolation = status === this.#world.value("SEARCH_VIOLATION");
+    const isDeadlock = status === this.#world.value("SEARCH_DEADLOCK");
+    const isFound = isViolation || isDeadlock;
+    const complete = status === this.#world.value("SEARCH_DONE") && cut === undefined;
+    const windows = this.#windows();
+    const path = isFound ? this.#path() : undefined;
+    const entered = windows.every((window) => window.entered > 0);
+    const counted = this.#told64("VIOLATIONS") + this.#told64("DEADLOCKS") > 0;
+    const invariant = path === undefined ? undefined : isDeadlock ? "progress" : this.#invariantOf(path);
+    return {
+      verdict: isFound || counted ? "unsafe" : complete && entered ? "safe" : "unknown",
+      ...(invariant && { invariant }),
+      states,
+      transitions: this.#told64("TRANSITIONS"),
+      depth: this.#told("DEPTH"),
+      complete,
+      ...(cut && !isFound && { cut }),
+      windows,
+      ...(path && { path }),
+      method: "search",
+      seconds: this.#seconds(),
+      memoryBytes: this.#world.memory.buffer.byteLength,
+      fingerprintOdds: states ** 2 / 2 ** 65,
+      violations: this.#told64("VIOLATIONS"),
+      deadlocks: this.#told64("DEADLOCKS"),
+    };
+  }
+
+  /** From the first state to the one that was found, and the choice that was taken there. */
+  #path(): Choice[] {
+    const { functions } = this.#world;
+    const path: Choice[] = [];
+    const last = this.#told("FOUND_CHOICE");
+    if (last !== this.#world.value("NO_CHOICE")) path.push(choiceFrom(this.#world, last));
+    for (let state = this.#told("FOUND_STATE"); state !== 0; state = functions.parentOf(state) >>> 0) {
+      path.push(choiceFrom(this.#world, functions.choiceBefore(state)));
+    }
+    return path.reverse();
+  }
+
+  /** What the oracle says at the end of a way, which is run again. */
+  #invariantOf(path: readonly Choice[]): Invariant {
+    const { play, world } = this.#state;
+    const again = createCaseWorld(play);
+    for (const choice of path) again.world.functions.choose(codeOf(world, choice));
+    const [first] = readViolations(again.world);
+    if (first === undefined) throw new Error("a violation that was found does not happen again");
+    return first.invariant;
+  }
+
+  #windows(): { name: string; entered: number }[] {
+    const { program, size, u64 } = this.#world;
+    return this.#state.play.windows.map((name) => {
+      const index = program.windows.indexOf(name);
+      let entered = 0;
+      for (let cpu = 0; index >= 0 && cpu < size.cpus; cpu++) {
+        const st = this.#world.value("stBase") + cpu * this.#world.value("stStride");
+        entered += Number(u64[(st + this.#world.value("ST_WINDOWS")) / 8 + index]!);
+      }
+      return { name, entered };
+    });
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  #word(name: string): number {
+    return this.#state.control / 4 + this.#world.value(`SC_${name}`);
+  }
+
+  #words(): Uint32Array {
+    return new Uint32Array(this.#world.memory.buffer);
+  }
+
+  #tell(name: string, value: number): void {
+    this.#words()[this.#word(name)] = value;
+  }
+
+  #told(name: string): number {
+    return this.#words()[this.#word(name)]!;
+  }
+
+  #told64(name: string): number {
+    const words = this.#words();
+    return words[this.#word(name)]! + words[this.#word(name) + 1]! * 2 ** 32;
+  }
+}
