@@ -3,7 +3,7 @@ import { LOAD, STORE } from "./feed.js";
 import { LoopWorkload, ownPagesMax, type Pen, type Steps, userWork } from "./loop.js";
 import { loopParameters } from "./loop-parameters.js";
 import { type Parameter, parameterValues } from "./parameters.js";
-import { fileWord, PROT_READ, PROT_WRITE, privateWord } from "./vma-word.js";
+import { fileWord, PROT_READ, PROT_WRITE, privateWord, watchedForWrites } from "./vma-word.js";
 
 const name = "uffd-fill";
 const rights = PROT_READ | PROT_WRITE;
@@ -14,6 +14,12 @@ const parameters = [
   ...loopParameters,
   choice("op", 0, 2, "0 UFFDIO_COPY, 1 UFFDIO_ZEROPAGE, 2 UFFDIO_CONTINUE"),
   choice("later", 2, 2, "what the thread does with a filled page: 0 nothing, 1 reads it, 2 writes it"),
+  choice(
+    "wp",
+    0,
+    1,
+    "1: pages are filled write-protected, and the protection is lifted before they are used",
+  ),
   choice("pageout", 0, 1, "1: madvise(MADV_PAGEOUT) before the pages are unmapped"),
 ] as const satisfies readonly Parameter[];
 
@@ -46,13 +52,15 @@ export const uffdFill: Builtin = {
 };
 
 function* rounds(pen: Pen, values: Values): Steps {
-  const { pages, iterations, initiators, reads, compute, op, later, pageout } = values;
+  const { pages, iterations, initiators, reads, compute, op, later, wp, pageout } = values;
   const [start, end] = [pen.ownPage, pen.ownPage + pages];
-  const word = op === CONTINUE ? fileWord(rights, true, pen.task + 1, 0, start) : privateWord(rights);
+  const plain = op === CONTINUE ? fileWord(rights, true, pen.task + 1, 0, start) : privateWord(rights);
+  const word = wp === 1 ? watchedForWrites(plain) : plain;
   for (let round = 0; round < iterations; round++) {
     if (pen.task < initiators) {
       yield* pen.call("mmap", [start, end, word]);
-      yield* pen.call("uffd_fill", [start, end, op, 0]);
+      yield* pen.call("uffd_fill", [start, end, op, wp]);
+      if (wp === 1) yield* pen.call("userfaultfd_writeprotect", [start, end, 0]);
       if (later > 0) yield* pen.sweep(start, pages, later === 1 ? LOAD : STORE);
       if (pageout === 1) yield* pen.call("madvise", [start, end, MADV_PAGEOUT]);
       yield* pen.call("munmap", [start, end]);

@@ -54,6 +54,11 @@ export function moved(word: VmaWord, pages: number): VmaWord {
   return (word & ((1n << offsetShift) - 1n)) | (place << offsetShift);
 }
 
+/** The same mapping, watched by a userfaultfd for writes. */
+export function watchedForWrites(word: VmaWord): VmaWord {
+  return word | (1n << 6n);
+}
+
 export function isAccessible(word: VmaWord): boolean {
   return (word & rightsMask) !== 0n;
 }
