@@ -1,5 +1,6 @@
 import type { WorkSpec } from "../engine/task.js";
 import { openWork } from "../engine/work.js";
+import { UsageError } from "../errors.js";
 import { cpuCount } from "../machine/preset.js";
 import { machineNamed } from "../machine/presets.js";
 import { resolveSlots } from "../policy/policies.js";
@@ -20,7 +21,19 @@ export async function checkRequest(work: WorkSpec, options: RunOptions): Promise
       `shootdown: ${name} has ${cpuCount(machine)} CPUs; the others are taken for further sockets\n`,
     );
   }
-  for (const policy of options.policies) resolveSlots(policy, options.set);
+  await checkPolicies(options);
   await openWork(work, options.cpus);
   return options.json === undefined || options.json === "-" ? undefined : new ResultFile(options.json);
+}
+
+/** Opens the file of one's own too: it is found out here whether it works. */
+async function checkPolicies({ policies, set, file }: RunOptions): Promise<void> {
+  const own = file === undefined ? [] : (await (await import("../own/open.js")).openOwnFile(file)).policies;
+  const unused = own.map(({ name }) => name).filter((name) => !policies.includes(name));
+  if (file !== undefined && unused.length === own.length) {
+    const hint =
+      own.length === 0 ? "it declares no policy" : `name one of its policies: --policy deferred,${unused[0]}`;
+    throw new UsageError(`--file ${file}: ${hint}`);
+  }
+  for (const policy of policies) resolveSlots(own.find(({ name }) => name === policy) ?? policy, set);
 }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { runAll } from "../engine/pool.js";
 import type { RunResult } from "../engine/result.js";
 import type { RunTask, WorkSpec } from "../engine/task.js";
@@ -38,9 +39,10 @@ export async function execute(work: WorkSpec, options: RunOptions): Promise<Exec
 
 function tasksOf(work: WorkSpec, options: RunOptions): RunTask[] {
   const { machine, cpus, set } = options;
+  const file = options.file === undefined ? {} : { file: resolve(options.file) };
   const seeds = Array.from({ length: options.seeds }, (_, index) => options.seed + index);
   return seeds.flatMap((seed) =>
-    options.policies.map((policy) => ({ machine, policy, set, cpus, seed, work })),
+    options.policies.map((policy) => ({ machine, policy, set, cpus, seed, work, ...file })),
   );
 }
 

@@ -8,6 +8,8 @@ export interface RunOptions {
   /** The first is the baseline of a comparison. */
   readonly policies: readonly string[];
   readonly set: Readonly<Record<string, string>>;
+  /** A module that declares policies of one's own. */
+  readonly file: string | undefined;
   readonly seed: number;
   readonly seeds: number;
   /** Undefined is as many as this machine can keep busy. */
@@ -45,6 +47,7 @@ export function declareRunOptions(yargs: Argv, policy: string, policyHelp: strin
       ...text,
       describe: "slot=variant: replace one variant of every policy; may be repeated",
     })
+    .option("file", { ...text, describe: "a module of your own (.ts or .js) that declares policies" })
     .option("seed", { ...text, describe: "seed of all randomness", default: "1" })
     .option("threads", { ...text, describe: "simulations run side by side (default: what this host can do)" })
     .option("json", { ...text, describe: "write the result as JSON to FILE, or to stdout with -" })
@@ -65,6 +68,7 @@ export function runOptions(raw: RawOptions): RunOptions {
     cpus: wholeNumber(raw, "cpus", 1, cpusMax)!,
     policies: policyNames(once(raw, "policy")!),
     set: pairs(list(raw, "set"), "--set", "slot=variant"),
+    file: once(raw, "file"),
     seed: wholeNumber(raw, "seed", 0, seedMax)!,
     seeds: wholeNumber(raw, "seeds", 1, seedsMax) ?? 1,
     threads: wholeNumber(raw, "threads", 1, threadsMax),

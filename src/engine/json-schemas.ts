@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkResultSchema } from "./check-result.js";
 import { compareResultSchema, runResultSchema } from "./result.js";
 
 /** The published JSON Schemas (draft 2020-12): the text of each file of schema/, by file name. */
@@ -9,6 +10,7 @@ export function jsonSchemas(): Record<string, string> {
       "A comparison: what `shootdown compare --json` and `shootdown replay --json` write",
       compareResultSchema,
     ),
+    "check.schema.json": schemaText("A check: what `shootdown check --json` writes", checkResultSchema),
   };
 }
 

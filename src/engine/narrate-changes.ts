@@ -7,6 +7,8 @@ import { type Cell, cellName, cellValue, entryText, sameCell } from "./cells.js"
 export interface Change {
   readonly text: string;
   readonly cell?: Cell;
+  /** Worth telling, but not worth a line of its own. */
+  readonly isMinor?: true;
 }
 
 /** Everything but the word that the step itself names. */
@@ -22,7 +24,11 @@ export function changesBetween(
     ...interruptChanges(before, after),
     ...frameChanges(before, after),
   ];
-  return [...visible.map((text) => ({ text })), ...drained(play, before, after, told)];
+  return [
+    ...visible.map((text) => ({ text })),
+    ...interruptFlags(before, after),
+    ...drained(play, before, after, told),
+  ];
 }
 
 function entryChanges(
@@ -102,9 +108,16 @@ function interruptChanges(before: MachineState, after: MachineState): string[] {
     return [
       ...(cpu.queue.length > old.queue.length ? [`CPU ${at} has a call in its queue`] : []),
       ...(cpu.pending && !old.pending ? [`interrupt for CPU ${at}`] : []),
-      ...(cpu.irqsOn !== old.irqsOn ? [`interrupts ${cpu.irqsOn ? "on" : "off"}`] : []),
     ];
   });
+}
+
+function interruptFlags(before: MachineState, after: MachineState): Change[] {
+  return after.cpus.flatMap(({ irqsOn }, at) =>
+    irqsOn === before.cpus[at]!.irqsOn
+      ? []
+      : [{ text: `interrupts ${irqsOn ? "on" : "off"}`, isMinor: true as const }],
+  );
 }
 
 function frameChanges(before: MachineState, after: MachineState): string[] {

@@ -2,7 +2,7 @@
 import type { Case, Invariant } from "../dsl/case.js";
 import type { MicroOp } from "../dsl/program.js";
 import type { ReferencePlayer } from "../reference/explore.js";
-import { cellName, cellOf, cellValue, holderOf, valueIn } from "./cells.js";
+import { type Cell, cellName, cellOf, cellValue, holderOf, valueIn } from "./cells.js";
 import type { Found, Wait } from "./check-result.js";
 import { ACCESSES } from "./narrate-steps.js";
 import type { StepPlace } from "./result.js";
@@ -75,10 +75,15 @@ function standstill(waits: readonly Wait[]): Found {
   };
 }
 
+interface Waiting {
+  readonly wait: Wait;
+  readonly cell: Cell | undefined;
+}
+
 /** Who waits for what when no CPU can go on; empty when one can, or when all are done. */
-export function waitsIn(play: Case, player: ReferencePlayer): Wait[] {
+export function waitsIn(play: Case, player: ReferencePlayer): Waiting[] {
   const state = player.machine.state();
-  const stuck = state.cpus.flatMap((cpu, at): Wait[] => {
+  const stuck = state.cpus.flatMap((cpu, at): Waiting[] => {
     const context = cpu.interruptContext ?? cpu.taskContext;
     const op = context && play.program.ops[context.pc];
     return context && op ? [waitOf(play, player, at, op, context.registers)] : [];
@@ -94,15 +99,15 @@ function waitOf(
   cpu: number,
   op: MicroOp,
   registers: readonly bigint[],
-): Wait {
+): Waiting {
   const { program, machine } = play;
   const state = player.machine.state();
   const cell = cellOf(op, registers);
   const place = placeOfSite(play, op.site) ?? { routine: "kernel", label: op.op, file: null, line: null };
-  if (cell === undefined) return { cpu, ...place, word: op.op, holder: null };
+  if (cell === undefined) return { cell, wait: { cpu, ...place, word: op.op, holder: null } };
   const value = valueIn(state, cell);
   const word = `${cellName(program, machine.radixBits, state, cell)} (${cellValue(program, cell, value)})`;
   // A call descriptor lies with the CPU that was called: it owes the answer.
   const owed = op.op === "AWAIT" && cell.kind === "cpu" && cell.record !== cpu ? cell.record : null;
-  return { cpu, ...place, word, holder: holderOf(program, cell, value) ?? owed };
+  return { cell, wait: { cpu, ...place, word, holder: holderOf(program, cell, value) ?? owed } };
 }

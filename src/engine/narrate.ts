@@ -30,6 +30,8 @@ export interface Event {
   readonly pc: number | undefined;
   readonly cell: Cell | undefined;
   readonly writes: boolean;
+  /** The word is an entry of a page table of the last level. */
+  readonly isLeaf: boolean;
   /** What it changes besides. */
   readonly changes: readonly Change[];
 }
@@ -45,12 +47,16 @@ export function narrate(play: Case, choices: readonly Choice[]): Narration {
     before = player.machine.state();
     events.push(event);
   }
-  const steps = withWhatMatters(events);
-  const waits = waitsIn(play, player);
+  const waiting = waitsIn(play, player);
+  const waits = waiting.map(({ wait }) => wait);
+  const steps = withWhatMatters(
+    events,
+    waiting.flatMap(({ cell }) => cell ?? []),
+  );
   const found = foundIn(play, player, waits);
   return {
     threads,
-    steps: found === undefined ? steps : marked(play, steps, events, found, player),
+    steps: found === undefined ? steps : marked(play, steps, events, player),
     found,
     waits,
     windows: Object.entries(player.machine.windows()).flatMap(([name, times]) => (times > 0 ? [name] : [])),
@@ -91,6 +97,7 @@ function oneEvent(
     pc: op && context?.pc,
     cell: told?.cell,
     writes: told?.writes ?? false,
+    isLeaf: told?.cell?.kind === "pte" && before.tables[told.cell.record - 1]?.level === 0,
     changes,
   };
 }
@@ -101,24 +108,26 @@ function accessDetail(before: MachineState, cpu: number, vpn: number | undefined
 }
 
 /**
- * A step matters when it is an event outside the kernel's code, when it changes an entry, a TLB, a frame or an interrupt, and when it
- * touches a word that another CPU of this run touches too, one of them writing. Of an entry one CPU's write is enough.
+ * A step matters when it is an event outside the kernel's code, when it changes an entry, a TLB, a frame or an interrupt, when it touches a
+ * word that another CPU of this run touches too, one of them writing, and when it touches one that somebody waits for at the end. Of a
+ * last-level entry one CPU's write is enough.
  */
-function withWhatMatters(events: readonly Event[]): TraceStep[] {
+function withWhatMatters(events: readonly Event[], waitedFor: readonly Cell[]): TraceStep[] {
   return events.map((event) => {
-    const { step, cell, changes } = event;
+    const { step, cell, changes, isLeaf } = event;
     const isShared = (word: Cell, writes: boolean): boolean =>
+      waitedFor.some((other) => sameCell(other, word)) ||
       events.some(
         (other) =>
           other.cell !== undefined &&
           sameCell(other.cell, word) &&
           (other.writes || writes) &&
-          (other.step.cpu !== step.cpu || word.kind === "pte"),
+          (other.step.cpu !== step.cpu || isLeaf),
       );
     const told = changes.filter((change) => change.cell === undefined || isShared(change.cell, true));
     const matters =
       step.file === null ||
-      told.length > 0 ||
+      told.some(({ isMinor }) => !isMinor) ||
       step.begins.length + step.windows.length > 0 ||
       (cell !== undefined && isShared(cell, event.writes));
     const detail = [step.detail, ...told.map(({ text }) => text)].filter((text) => text !== "").join("; ");
@@ -131,16 +140,11 @@ function marked(
   play: Case,
   steps: readonly TraceStep[],
   events: readonly Event[],
-  { invariant }: Found,
   player: ReferencePlayer,
 ): TraceStep[] {
   const [violation] = player.machine.violations();
-  const lastAt = (site: number | undefined): number =>
-    site === undefined
-      ? -1
-      : events.findLastIndex(({ pc }) => pc !== undefined && play.program.ops[pc]!.site === site);
-  const [made, broken] = [lastAt(violation?.made), lastAt(violation?.broken)];
-  const end = invariant === "progress" && violation === undefined ? -1 : steps.length - 1;
+  const [made, broken] = [lastAt(play, events, violation?.made), lastAt(play, events, violation?.broken)];
+  const end = violation === undefined ? -1 : steps.length - 1;
   return steps.map((step, at) => {
     const marks: TraceStep["marks"] = [
       ...(at === made ? (["made"] as const) : []),
@@ -148,5 +152,19 @@ function marked(
       ...(at === end ? (["violation"] as const) : []),
     ];
     return marks.length === 0 ? step : { ...step, marks, matters: true };
+  });
+}
+
+/** The last event at a site. What only the oracle sees, such as a promise, happens with the last step that stands before it. */
+function lastAt({ program: { ops } }: Case, events: readonly Event[], site: number | undefined): number {
+  if (site === undefined || site < 0) return -1;
+  const at = events.findLastIndex(({ pc }) => pc !== undefined && ops[pc]!.site === site);
+  if (at >= 0) return at;
+  const ghost = ops.findIndex((op) => op.site === site);
+  return events.findLastIndex(({ pc, step }, index) => {
+    const next = events
+      .slice(index + 1)
+      .find((other) => other.step.cpu === step.cpu && other.pc !== undefined);
+    return pc !== undefined && pc < ghost && (next === undefined || next.pc! > ghost);
   });
 }

@@ -18,6 +18,8 @@ export type WorkSpec =
 export interface RunTask {
   readonly machine: string;
   readonly policy: string;
+  /** Absolute path of the file of one's own that the policy may be declared in. */
+  readonly file?: string;
   /** Variants by slot that replace the policy's own. */
   readonly set: Readonly<Record<string, string>>;
   readonly cpus: number;

@@ -1,6 +1,7 @@
 /** What a worker thread of the pool does: plain data in, plain data out, and nothing kept from task to task. */
 import { isPersonsError } from "../errors.js";
 import { machineNamed } from "../machine/presets.js";
+import type { Policy } from "../policy/policy.js";
 import { runSimulation } from "./run.js";
 import { PROGRESS_CYCLES, PROGRESS_RECORDS, progressWords, type RunTask, type TaskOutcome } from "./task.js";
 import { openWork } from "./work.js";
@@ -20,7 +21,7 @@ export async function runTask({ task, index, progress }: WorkerInput): Promise<T
     const workload = await openWork(task.work, task.cpus);
     const result = await runSimulation({
       machine: machineNamed(task.machine),
-      policy: task.policy,
+      policy: await policyOf(task),
       set: task.set,
       cpus: task.cpus,
       seed: task.seed,
@@ -41,4 +42,10 @@ export async function runTask({ task, index, progress }: WorkerInput): Promise<T
       stack: stack ?? message,
     };
   }
+}
+
+async function policyOf({ policy, file }: RunTask): Promise<string | Policy> {
+  if (file === undefined) return policy;
+  const { policies } = await (await import("../own/load.js")).loadOwnFile(file);
+  return policies.find(({ name }) => name === policy) ?? policy;
 }

@@ -57,7 +57,7 @@ function placeInOwnFile(error: Error, file: string): string {
 export function summaryOf({ scenarios, policies }: OwnFile): OwnSummary {
   return {
     scenarios: scenarios.map(summaryOfScenario),
-    policies: policies.map(({ name, title }) => ({ name, title })),
+    policies: policies.map(({ name, title, slots }) => ({ name, title, slots })),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Scenarios and policies as plain data: what can be listed and sent between threads. */
 
 import type { Invariant, Verdict } from "../dsl/case.js";
+import type { Policy } from "../policy/policy.js";
 import type { Scenario } from "../scenario/scenario.js";
 
 export interface ScenarioSummary {
@@ -18,7 +19,8 @@ export interface VariantSummary {
 
 export interface OwnSummary {
   readonly scenarios: readonly ScenarioSummary[];
-  readonly policies: readonly { readonly name: string; readonly title: string }[];
+  /** Without their routines, which no thread can send to another. */
+  readonly policies: readonly Omit<Policy, "scheme">[];
 }
 
 export function summaryOfScenario({ name, question, variants }: Scenario): ScenarioSummary {
