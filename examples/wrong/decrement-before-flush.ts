@@ -18,10 +18,11 @@ import { call, scenario, stage, threadsOf } from "shootdown/scenario";
 
 const pending = record("mm", { my_flush_pending: u64 });
 const PAGE = 0;
+const page = u64.of(PAGE);
 
 /** Runs `body` on the page's entry, under the lock of its page table. */
 function underLock(k: Builder, mm: Mm, body: (pte: Field<typeof pte_t>) => void): void {
-  forEachTable(k, mm.root, PTE, PAGE, PAGE + 1, ({ table, start }) =>
+  forEachTable(k, mm.root, PTE, page, page.add(1), ({ table, start }) =>
     k.locked(ptdesc.at(table).ptl, () => body(entryAt(k, table, start, PTE))),
   );
 }
@@ -34,7 +35,7 @@ const writeProtect = (opt: KernelOptions, isEarly: boolean) =>
     underLock(k, mm, (pte) => k.write("set_pte_at", pte, pte_wrprotect(k.read("ptep_get", pte))));
     if (isEarly) k.add("lower_pending", my_flush_pending, -1);
     k.window("protected, not flushed");
-    flush_tlb_page(k, opt, mm, u64.of(PAGE));
+    flush_tlb_page(k, opt, mm, page);
     if (!isEarly) k.add("lower_pending", my_flush_pending, -1);
   });
 
@@ -44,13 +45,13 @@ const copyOnWrite = routine("copy_on_write", (k: Builder, opt: KernelOptions, mm
   underLock(k, mm, (pte) => old.set(k.read("ptep_get", pte)));
   k.if(old.get().write.not(), () => {
     k.if(k.read("flush_pending", pending.at(mm.id).my_flush_pending).ne(0), () =>
-      flush_tlb_page(k, opt, mm, u64.of(PAGE)),
+      flush_tlb_page(k, opt, mm, page),
     );
     const fresh = folio_alloc(k);
-    k.copyFrame("copy_user_page", old.get().pfn, fresh, u64.of(PAGE), mm.root);
+    k.copyFrame("copy_user_page", old.get().pfn, fresh, page, mm.root);
     underLock(k, mm, (pte) => {
       k.xchg("ptep_clear", pte, pte_t.zero);
-      flush_tlb_page(k, opt, mm, u64.of(PAGE));
+      flush_tlb_page(k, opt, mm, page);
       k.write("set_pte_at", pte, pte_mkwrite(old.get().with({ pfn: fresh })));
     });
   });

@@ -15,11 +15,12 @@ import {
 import { call, scenario, stage, threadsOf } from "shootdown/scenario";
 
 const PAGE = 0;
+const page = u64.of(PAGE);
 
 const writeProtect = (opt: KernelOptions, isEarly: boolean) =>
   program("write_protect", [], (k: Builder) => {
     const mm = current_mm(k);
-    forEachTable(k, mm.root, PTE, PAGE, PAGE + 1, ({ table, start }) => {
+    forEachTable(k, mm.root, PTE, page, page.add(1), ({ table, start }) => {
       const pte: Field<typeof pte_t> = entryAt(k, table, start, PTE);
       const old = k.var(pte_t.zero, "old");
       const protect = (): void =>
@@ -31,19 +32,19 @@ const writeProtect = (opt: KernelOptions, isEarly: boolean) =>
       k.window("read, lock dropped");
       if (isEarly) protect();
     });
-    flush_tlb_page(k, opt, mm, u64.of(PAGE));
+    flush_tlb_page(k, opt, mm, page);
   });
 
 const unmapAndFree = (opt: KernelOptions) =>
   program("unmap_and_free", [], (k: Builder) => {
     const mm = current_mm(k);
     const old = k.var(pte_t.zero, "old");
-    forEachTable(k, mm.root, PTE, PAGE, PAGE + 1, ({ table, start }) =>
+    forEachTable(k, mm.root, PTE, page, page.add(1), ({ table, start }) =>
       k.locked(ptdesc.at(table).ptl, () =>
         old.set(k.xchg("ptep_get_and_clear", entryAt(k, table, start, PTE), pte_t.zero)),
       ),
     );
-    flush_tlb_page(k, opt, mm, u64.of(PAGE));
+    flush_tlb_page(k, opt, mm, page);
     folio_put(k, old.get().pfn);
   });
 

@@ -3,30 +3,31 @@ import { type Builder, program, record, u64 } from "shootdown/dsl";
 import { current_mm, entryAt, forEachTable, PTE, ptdesc, pte_t } from "shootdown/kernel";
 import { call, type MemoryModel, scenario, stage, threadsOf } from "shootdown/scenario";
 
-const mailbox = record("global", { page: u64, go: u64, done: u64 });
+const mailbox = record("global", { what: u64, go: u64, done: u64 });
 const PAGE = 1;
+const page = u64.of(PAGE);
 
 /** Takes the page's entry out and asks the other CPU, by mail, to forget the page. */
 const unmapByMail = (isFenced: boolean) =>
   program("unmap_by_mail", [], (k: Builder) => {
     const mm = current_mm(k);
-    forEachTable(k, mm.root, PTE, PAGE, PAGE + 1, ({ table, start }) =>
+    forEachTable(k, mm.root, PTE, page, page.add(1), ({ table, start }) =>
       k.locked(ptdesc.at(table).ptl, () =>
         k.xchg("ptep_get_and_clear", entryAt(k, table, start, PTE), pte_t.zero),
       ),
     );
-    k.write("mailbox->page", mailbox.at().page, PAGE);
+    k.write("mailbox->what", mailbox.at().what, PAGE);
     if (isFenced) k.fence("smp_wmb", "wmb");
     k.write("mailbox->go", mailbox.at().go, 1);
     k.window("asked, not answered");
     k.await("wait_done", mailbox.at().done, "eq", 1);
-    k.promise(mm.root, PAGE, PAGE + 1, "none");
+    k.promise(mm.root, page, page.add(1), "none");
   });
 
 const serveMail = program("serve_mail", [], (k: Builder) => {
   k.await("wait_go", mailbox.at().go, "eq", 1);
   k.fence("smp_rmb", "rmb");
-  k.invlpg("invlpg", k.read("mailbox->page", mailbox.at().page));
+  k.invlpg("invlpg", k.read("mailbox->what", mailbox.at().what));
   k.write("mailbox->done", mailbox.at().done, 1);
 });
 
