@@ -46,8 +46,13 @@ export function counterexampleLines(result: VariantResult, view: TraceView, pain
   const pieces = [...opening, ...piecesOf(steps, places, view.verbose)];
   const rows = pieces.flatMap((piece) => rowsOf(piece, cpus, column, paint));
   const head = Array.from({ length: cpus }, (_, cpu) => `CPU ${cpu}`.padEnd(column)).join(" ".repeat(GAP));
-  const note = folder === "" ? "" : `  (files in ${folder})`;
-  return [paint("bold", `${" ".repeat(NUMBER_WIDTH + GAP)}${head}${note}`.trimEnd()), ...rows];
+  const margin = " ".repeat(NUMBER_WIDTH + GAP);
+  const note = folder === "" ? [] : wrapped(`files in ${folder}`, view.width - margin.length);
+  return [
+    ...note.map((line) => paint("dim", margin + line)),
+    paint("bold", (margin + head).trimEnd()),
+    ...rows,
+  ];
 }
 
 /** The steps of a run in the order of time, with the routines that they belong to as headings. */

@@ -1,4 +1,5 @@
 /** A check as SARIF 2.1.0 (OASIS): a result for each variant whose verdict is not the expected one, and for each violation found. */
+import type { CodeFlow, Location, Log, Result, ThreadFlowLocation } from "sarif";
 import type { INVARIANTS } from "../dsl/case.js";
 import type { CheckResult, TraceStep, VariantResult } from "../engine/check-result.js";
 import type { StepPlace } from "../engine/result.js";
@@ -18,7 +19,7 @@ const RULES: Readonly<Record<(typeof INVARIANTS)[number] | "verdict", string>> =
   verdict: "The verdict of a variant is not the one that its scenario states.",
 };
 
-export function sarifLog({ results }: CheckResult): object {
+export function sarifLog({ results }: CheckResult): Log {
   const rules = Object.entries(RULES).map(([id, text]) => ({ id, shortDescription: { text } }));
   return {
     $schema: SCHEMA,
@@ -36,7 +37,7 @@ export function sarifLog({ results }: CheckResult): object {
 }
 
 /** A violation that was expected is worth a note; one that was not, and any other surprise, is an error. */
-function resultOf(result: VariantResult): object {
+function resultOf(result: VariantResult): Result {
   const { scenario, variant, found, verdict, expected, asExpected, counterexample, replay, reason } = result;
   const ruleId = found?.invariant ?? "verdict";
   const surprise = asExpected ? "" : `The verdict is ${verdict}, ${expected} was expected. `;
@@ -60,7 +61,7 @@ function lastPlace(steps: readonly TraceStep[]): Placed | undefined {
   return steps.findLast((step): step is TraceStep & Placed => step.file !== null && step.line !== null);
 }
 
-function locationOf({ file, line, routine }: Placed): object {
+function locationOf({ file, line, routine }: Placed): Location {
   return {
     physicalLocation: { artifactLocation: { uri: encodeURI(file) }, region: { startLine: line } },
     logicalLocations: [{ name: routine, kind: "function" }],
@@ -68,7 +69,7 @@ function locationOf({ file, line, routine }: Placed): object {
 }
 
 /** A thread flow for each CPU; executionOrder puts their events into one order. */
-function codeFlowOf(steps: readonly TraceStep[]): object {
+function codeFlowOf(steps: readonly TraceStep[]): CodeFlow {
   const cpus = [...new Set(steps.map(({ cpu }) => cpu))].sort((a, b) => a - b);
   const threadFlows = cpus.map((cpu) => ({
     id: `CPU ${cpu}`,
@@ -77,7 +78,7 @@ function codeFlowOf(steps: readonly TraceStep[]): object {
   return { message: { text: "the shortest run that shows it" }, threadFlows };
 }
 
-function flowLocationOf(step: TraceStep, executionOrder: number): object {
+function flowLocationOf(step: TraceStep, executionOrder: number): ThreadFlowLocation {
   const { routine, label, detail, file, line, marks, matters } = step;
   const message = { text: [`${routine}: ${label}`, detail].filter((text) => text !== "").join("; ") };
   const location = file === null || line === null ? {} : locationOf({ file, line, routine });
