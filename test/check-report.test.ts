@@ -118,24 +118,24 @@ describe("columns", () => {
   test("have a CPU each, the place of a step at the end of its line, and routines as headings", () => {
     expect(lines).toEqual([
       "      files in src/kernel",
-      "      CPU 0                               CPU 1",
+      "      CPU 0                                 CPU 1",
       "      munmap(0, 1)",
       "      zap",
-      "   1    ptep_get_and_clear                                                    memory-zap.ts:114",
+      "   1    ptep_get_and_clear                                                        memory-zap.ts:114",
       "          PTE of page 0: frame 1 W -> none",
       "          ^ made the translation stale",
       "          ~ window: still warm",
       "        ... 2 steps in zap, flush",
-      "                                          zap",
-      "   4                                        dull 3                            memory-zap.ts:1",
+      "                                            zap",
+      "   4                                          dull 3                              memory-zap.ts:1",
       "      folio_put",
-      "   5    free <1>                                                              page.ts:63",
+      "   5    free <1>                                                                  page.ts:63",
       "          frees frame 1",
       "          frame 1 is free",
       "          ^ a flush was due before this",
-      "   6                                      >>> store page 0",
-      "                                            through its TLB: frame 1 W",
-      "                                            ^ VIOLATION",
+      "   6                                        >>> store page 0",
+      "                                              through its TLB: frame 1 W",
+      "                                              ^ VIOLATION",
     ]);
   });
 

@@ -158,6 +158,11 @@ describe(json, () => {
     expect(namesInTable(json, "compare").toSorted()).toEqual(fields.toSorted());
   });
 
+  test("explains exactly the fields of a check", () => {
+    const rows = namesInTable(json, "check");
+    expect(rows.toSorted()).toEqual(explained(fieldsOf(schemaOf("check")), rows).toSorted());
+  });
+
   test("lists every reason for which a flush is avoided", () => {
     const programs = policies.map(({ name }) =>
       kernelProgram(resolveSlots(name, {}), { cpus: 2, radixBits: 9 }),

@@ -1,6 +1,7 @@
 /** What the command line wants of a search, whoever does it. */
 import type { Case, Invariant } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
+import { UsageError } from "../errors.js";
 import type { CheckBounds, LimitName } from "./check-result.js";
 import { searchCase } from "./search.js";
 
@@ -19,8 +20,10 @@ export interface Exploration {
 
 export type Explore = (play: Case, bounds: CheckBounds, onProgress: (states: number) => void) => Exploration;
 
-/** The engine's search. */
+/** The engine's search. Throws: UsageError for a bound that this version cannot keep. */
 export const exploreCase: Explore = (play, bounds, onProgress) => {
+  if (bounds.preemptions !== null) throw new UsageError("this version cannot bound preemptions");
+  if (bounds.pct !== null) throw new UsageError("this version has no random runs");
   const found = searchCase(play, {
     ...(bounds.memoryMib !== null && { memoryBytes: bounds.memoryMib * MIB }),
     onProgress: ({ states }) => onProgress(states),
