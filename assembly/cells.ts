@@ -9,6 +9,9 @@ import { CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
 import { HW_SB_COUNT, hw, hwStores, stateBase, tableMeta, tablePages, st, stStores } from "./layout";
 import { pteChanged } from "./oracle";
 import { noteWritten } from "./waiters";
+import { entryOverwritten } from "./dirt";
+import { KIND_STORE } from "./isa";
+import { isLiveTable, tableAt, touchedDead } from "./tables";
 
 export const MODEL_SC: u32 = 0;
 export const MODEL_TSO: u32 = 1;
@@ -19,10 +22,17 @@ const BARRIER: u32 = 1;
 /** High bit of HW_SB_COUNT: a write barrier was the last thing seen. */
 const BARRIER_NEXT: u32 = 0x80000000;
 
-/** Makes a value visible to everyone. Page-table pages end where table meta begins. */
+/** Page-table pages end where table meta begins. */
+// @ts-ignore: decorator
+@inline
+function isEntry(address: usize): bool {
+  return address >= tablePages && address < tableMeta;
+}
+
+/** Makes a value visible to everyone. */
 export function commit(cpu: u32, address: usize, value: u64, site: u32): void {
   assert((address & 7) == 0 && address >= stateBase && address < tableMeta); // words of records and page tables, nothing else
-  if (address >= tablePages && address < tableMeta) {
+  if (isEntry(address)) {
     const old = load<u64>(address);
     store<u64>(address, value);
     pteChanged(cpu, address, old, value, site);
@@ -89,6 +99,10 @@ export function drain(cpu: u32, index: u32): void {
   const site = load<u32>(siteAt(cpu, index));
   const value = load<u64>(at, 8);
   remove(cpu, index);
+  if (isEntry(address)) {
+    if (!isLiveTable(tableAt(address))) touchedDead(cpu, tableAt(address), KIND_STORE, site);
+    entryOverwritten(cpu, address, value, site);
+  }
   commit(cpu, address, value, site);
 }
 
@@ -123,6 +137,12 @@ export function writeBarrier(cpu: u32): void {
   if (config(CFG_MODEL) == MODEL_WEAK && buffered(cpu) != 0) store<u32>(c, load<u32>(c, HW_SB_COUNT) | BARRIER_NEXT, HW_SB_COUNT);
 }
 
+/** Whether a store of this CPU to the cell is still in its buffer. */
+export function hasStore(cpu: u32, address: usize): bool {
+  for (let i: u32 = 0; i < buffered(cpu); i++) if (load<u32>(entryAt(hw(cpu), i)) == <u32>address) return true;
+  return false;
+}
+
 /** A plain load: the CPU's own youngest store to the cell, else memory. */
 export function loadCell(cpu: u32, address: usize): u64 {
   const c = hw(cpu);
@@ -138,6 +158,7 @@ export function loadCell(cpu: u32, address: usize): u64 {
 /** A plain store. */
 export function storeCell(cpu: u32, address: usize, value: u64, site: u32): void {
   if (config(CFG_MODEL) == MODEL_SC) {
+    if (isEntry(address)) entryOverwritten(cpu, address, value, site);
     commit(cpu, address, value, site);
     return;
   }

@@ -5,14 +5,14 @@
 import { frameOf, PAY_WRITE } from "./assoc";
 import { CFG_ORACLE, config } from "./config";
 import { isHolder } from "./holders";
-import { cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameSiteAt, frameWordAt, FW_COPIED, FW_LIVE, hw } from "./layout";
-import { COPIED, FREED, markOf, setMark } from "./marks";
+import { cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw } from "./layout";
+import { COPIED, FREED, markOf, setMark, JUDGED } from "./marks";
 import {
   FM_BYTES, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_TO, FM_COPY_VPN, FM_LOST_CPU, NO_SITE, SITE_COPY, SITE_LOST_KIND,
-  SITE_LOST_MADE,
+  SITE_LOST_MADE, FM_JUDGED, FW_LIVE, FW_WATCHED,
 } from "./meta";
 import { visit } from "./oracle";
-import { LOST_WRITE, report } from "./report";
+import { LOST_WRITE, report, frameSiteAt } from "./report";
 
 export function markCopied(cpu: u32, slot: u32, pfn: u32): void {
   const payload = load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD);
@@ -27,7 +27,7 @@ export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: 
   if (load<u32>(to, FM_COPY_FROM) != 0) endCopy(target);
   store<u32>(to, load<u32>(meta, FM_COPY_TO), FM_COPY_NEXT);
   store<u32>(meta, target, FM_COPY_TO);
-  store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) | FW_COPIED);
+  store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) | FW_WATCHED);
   store<u32>(to, source, FM_COPY_FROM);
   store<u32>(to, root, FM_COPY_ROOT);
   store<u64>(to, vpn, FM_COPY_VPN);
@@ -44,7 +44,7 @@ export function endCopy(target: u32): void {
   let link = frameMetaOf(source) + FM_COPY_TO;
   while (load<u32>(link) != target) link = frameMetaOf(load<u32>(link)) + FM_COPY_NEXT;
   store<u32>(link, load<u32>(to, FM_COPY_NEXT));
-  if (load<u32>(frameMetaOf(source), FM_COPY_TO) == 0) store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) & ~FW_COPIED);
+  if ((load<u32>(frameMetaOf(source), FM_COPY_TO) | load<u32>(frameMetaOf(source), FM_JUDGED)) == 0) store<u32>(frameWordAt(source), load<u32>(frameWordAt(source)) & ~FW_WATCHED);
   memory.fill(to + FM_COPY_FROM, 0, FM_BYTES - FM_COPY_FROM);
 }
 
@@ -64,12 +64,13 @@ export function closeCopy(root: u32, vpn: u64, pfn: u32, site: u32): void {
 }
 
 /**
- * A fill of a frame whose word is `word`, live and no copy's source: nothing to remember. Others come here: entries of frames that are
- * free, or are the source of an open copy, are born with a mark.
+ * A fill of a frame whose word is `word`. One that is live and no more has nothing to be remembered; others come here: entries of frames that are
+ * free, judged clean, or the source of an open copy are born with a mark.
  */
 export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64, word: u32): void {
   let mark: u32 = (word & FW_LIVE) == 0 ? FREED : 0;
-  if ((payload & PAY_WRITE) != 0 && (word & FW_COPIED) != 0) {
+  if ((payload & PAY_WRITE) != 0 && load<u32>(frameMetaOf(frameOf(payload)), FM_JUDGED) != 0) mark |= JUDGED;
+  if ((payload & PAY_WRITE) != 0 && (word & FW_WATCHED) != 0) {
     for (let target = load<u32>(frameMetaOf(frameOf(payload)), FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
       const to = frameMetaOf(target);
       if (load<u32>(to, FM_COPY_ROOT) == root && load<u64>(to, FM_COPY_VPN) == vpn) mark |= COPIED;

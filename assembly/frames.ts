@@ -3,10 +3,12 @@
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import { frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, pageBytesShift, pools, pteAddress, tableMetaOf } from "./layout";
-import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT } from "./meta";
+import { frameMetaOf, frameWordAt, pageBytesShift, pools, pteAddress, tableMetaOf } from "./layout";
+import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT, FW_GENERATION_SHIFT, FW_LIVE } from "./meta";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
+import { forgetDirt } from "./dirt";
+import { tableFreed } from "./tables";
 
 // Words of `pools`.
 export const POOL_TABLE_FREE: usize = 0;
@@ -63,6 +65,7 @@ export function allocateTable(root: u32, level: u32, base: u64): u32 {
   store<u32>(meta, 1, TM_LIVE);
   store<u64>(meta, base, TM_BASE);
   memory.fill(pteAddress(table, 0), 0, <usize>1 << pageBytesShift);
+  forgetDirt(table);
   store<u32>(pools + POOL_TABLES_LIVE, load<u32>(pools + POOL_TABLES_LIVE) + 1);
   return table;
 }
@@ -71,6 +74,8 @@ export function freeTable(table: u32, site: u32): void {
   const meta = tableMetaOf(table);
   if (table == 0 || table >= config(CFG_TABLES)) panic(TRAP_BAD_TABLE, table);
   if (load<u32>(meta, TM_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | (1 << 31) | table);
+  tableFreed(table, load<u32>(meta, TM_ROOT), site);
+  forgetDirt(table);
   store<u32>(meta, 0, TM_LIVE);
   store<u32>(meta, 0, TM_ROOT);
   store<u32>(meta, 0, TM_LEVEL);

@@ -4,7 +4,6 @@
  */
 import { drainAll } from "./cells";
 import { CFG_REGISTERS, config } from "./config";
-import * as isa from "./isa";
 import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
 import {
   CK_CLOCK, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0, HW_STATUS1,
@@ -14,6 +13,9 @@ import { promise } from "./oracle";
 import { callEnds } from "./order";
 import { count, enterWindow, FREE_OPS, sample, SAMPLE_SHOOTDOWN, tally } from "./stats";
 import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
+import { mightSleep } from "./atomic";
+import { judgeClean, recordDirty } from "./dirt";
+import * as isa from "./isa";
 
 /** Free ops in a row after which a program is taken for an endless loop. */
 const FREE_MAX: u32 = 1000000;
@@ -93,8 +95,12 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
       count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
     } else if (op == isa.OP_MARK) {
       shootdownMark(cpu, imm == 1);
-    } else if (op > isa.OP_END) {
-      // CLEAN, DIRTY and SLEEP.
+    } else if (op == isa.OP_CLEAN) {
+      judgeClean(<u32>reg(r, a), pc - 1);
+    } else if (op == isa.OP_DIRTY) {
+      recordDirty(<u32>reg(r, a));
+    } else if (op == isa.OP_SLEEP) {
+      mightSleep(cpu, pc - 1);
     } else if (op == isa.OP_END) {
       tally(cpu, FREE_OPS, n + 1);
       end(cpu, a == NONE ? 0 : reg(r, a));

@@ -6,12 +6,12 @@
  *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
- *            | table pages: 8 << radixBits bytes each | table meta[] | frame meta[] | frame words[] | free lists |
+ *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists |
  *            | ranges[mm] | page cache | hw[cpu] | plays[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
- *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | frame sites[] | samples |
+ *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | sites | samples |
  *   FEED     | ring[task] |
  *
  * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, MARKS, STAMPS, TAGS, MADE and BROKEN are
@@ -22,7 +22,7 @@ import {
   CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, COUNTERS_MAX, TLB_STRUCTURES,
 } from "./config";
 import { OP_BYTES } from "./isa";
-import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES } from "./meta";
+import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES, RANGE_BYTES } from "./meta";
 
 export const PROGRAM: usize = 65536;
 export let cpus: u32 = 0;
@@ -41,16 +41,13 @@ export let stateBase: usize = 0;
 export let stateEnd: usize = 0;
 export let tablePages: usize = 0;
 export let tableMeta: usize = 0;
+/** One bit for each page-table entry, through all tables: hardware set D in it, and no program has read it since. */
+export let tableDirt: usize = 0;
 export let frameMeta: usize = 0;
-/** One u32 a frame, read at every fill, hence apart from the rest: bit 0 live, bit 1 source of an open copy, bits 2.. generation. */
+/** One u32 a frame, read at every fill, hence apart from the rest: bit 0 live, bit 1 source of an open copy or judged clean, bits 2.. generation. */
 export let frameWords: usize = 0;
-export const FW_LIVE: u32 = 1;
-export const FW_COPIED: u32 = 2;
-export const FW_GENERATION_SHIFT: u32 = 2;
-/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, contexts under way, marks of DIRTY}. */
+/** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, 0, marks of DIRTY}. */
 export let pools: usize = 0;
-/** Translations that store without setting D, though the page table has D clear. */
-export const POOL_CLEANED: usize = 28;
 export let ranges: usize = 0;
 export let rangesStride: usize = 0;
 export let pageCache: usize = 0;
@@ -82,6 +79,8 @@ export const HW_QUEUE_HEAD: usize = 64;
 export const HW_QUEUE_COUNT: usize = 68;
 /** 1 once the call in the task context has taken a step. */
 export const HW_STARTED: usize = 72;
+/** Spinlocks that this CPU holds. */
+export const HW_SPINS: usize = 76;
 export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
@@ -97,9 +96,6 @@ export const ENTRY_ROOT: usize = 20;
 export let hwMarks: usize = 0;
 /** One u64 a slot, in a canonical world. */
 export let hwExcuses: usize = 0;
-
-/** Bytes of a range: {start vpn u64, end vpn u64, value u64}; a map starts with its count (u64). */
-export const RANGE_BYTES: usize = 24;
 
 export let timeBase: usize = 0;
 export let dueTree: usize = 0;
@@ -181,7 +177,9 @@ export const ST_COUNTERS: usize = 256; // u64 x COUNTERS_MAX, by Program.counter
 export const ST_VIOLATIONS: usize = ST_COUNTERS + 8 * <usize>COUNTERS_MAX; // VIOLATION_BYTES x 8 invariants
 export const VIOLATION_BYTES: usize = 64;
 export const ST_WINDOWS: usize = ST_VIOLATIONS + 8 * VIOLATION_BYTES; // u64 x 64: times a window was entered
-export const ST_FIXED: usize = ST_WINDOWS + 64 * 8;
+/** Site + 1 of the last step that took a spinlock or switched interrupts off. */
+export const ST_ATOMIC: usize = ST_WINDOWS + 64 * 8;
+export const ST_FIXED: usize = ST_ATOMIC + 8;
 export let stMade: usize = 0;
 export let stBroken: usize = 0;
 /** Four u64 a slot, in a world that is not canonical. */
@@ -189,6 +187,8 @@ export let stOrder: usize = 0;
 /** One u32 for each store that can be buffered: its site. */
 export let stStores: usize = 0;
 export let frameSites: usize = 0;
+/** One u32 for each table: site of the last free + 1. */
+export let tableSites: usize = 0;
 /** {u32 count, u32 lost} then SAMPLES_MAX x {u32 entry, u32 cpu, u64 cycles}. */
 export let samples: usize = 0;
 export const SAMPLES_MAX: u32 = 65536;
@@ -260,6 +260,8 @@ function planState(at: usize): usize {
   at = line(at + (<usize>config(CFG_TABLES) << pageBytesShift));
   tableMeta = at;
   at = line(at + <usize>config(CFG_TABLES) * TM_BYTES);
+  tableDirt = at;
+  at = line(at + (((<usize>config(CFG_TABLES) << radixBits) + 7) >> 3));
   frameMeta = at;
   at = line(at + <usize>config(CFG_FRAMES) * FM_BYTES);
   frameWords = at;
@@ -319,6 +321,8 @@ function planStats(at: usize): usize {
   at += stStride * <usize>cpus;
   frameSites = at;
   at = line(at + <usize>config(CFG_FRAMES) * FRAME_SITES_BYTES);
+  tableSites = at;
+  at = line(at + (<usize>config(CFG_TABLES) << 2));
   samples = at;
   return at + 64 + (<usize>SAMPLES_MAX << 4);
 }
@@ -384,12 +388,6 @@ export function tableMetaOf(table: u32): usize {
 @inline
 export function frameMetaOf(pfn: u32): usize {
   return frameMeta + <usize>pfn * FM_BYTES;
-}
-
-// @ts-ignore: decorator
-@inline
-export function frameSiteAt(pfn: u32): usize {
-  return frameSites + <usize>pfn * FRAME_SITES_BYTES;
 }
 
 // @ts-ignore: decorator

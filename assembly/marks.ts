@@ -10,7 +10,8 @@
  */
 import { KEY_WATCH } from "./assoc";
 import { CFG_CANONICAL, config } from "./config";
-import { entryAt, HW_MARKS, hw, hwExcuses, hwMarks, POOL_CLEANED, pools } from "./layout";
+import { entryAt, HW_MARKS, hw, hwExcuses, hwMarks, pools } from "./layout";
+import { POOL_CLEANED } from "./meta";
 
 export const READ: u32 = 1;
 export const WRITE: u32 = 2;

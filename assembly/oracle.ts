@@ -11,15 +11,21 @@ import { isHolder } from "./holders";
 import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, FW_GENERATION_SHIFT, FW_LIVE, HW_MARKS, hw,
-  pageBytesShift, POOL_CLEANED, pools, pteAddress, radixBits, radixMask, slots, st, stBroken, stMade, tableMetaOf, tablePages, frameSiteAt,
+  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, hw, pools, pteAddress, radixBits, radixMask,
+  slots, st, stBroken, stMade, tableMetaOf, tablePages,
 } from "./layout";
-import { FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED } from "./meta";
-import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_D, PTE_NX, PTE_P, PTE_PS, PTE_W } from "./isa";
+import {
+  FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED, SITE_JUDGED, FW_GENERATION_SHIFT, FW_LIVE,
+  POOL_CLEANED,
+} from "./meta";
+import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_D, PTE_NX, PTE_P, PTE_PS, PTE_W, PTE_PEND_D } from "./isa";
 import { ALL, COPIED, DIRTY, EXEC, FREED, GONE_SHIFT, JUDGED, markOf, READ, setMark, WRITE } from "./marks";
-import { becameStale, excused, inheritOrder, noLongerStale } from "./order";
+import { becameStale, excused, inheritOrder, noLongerStale, isKernelRunning } from "./order";
 import { closeCopy, endCopy, markCopied, noteLost } from "./copies";
-import { LOST_WRITE, STALE_FRAME, STALE_RIGHT, report } from "./report";
+import { LOST_WRITE, STALE_FRAME, STALE_RIGHT, report, LOST_DIRTY, SPLIT_VIEW, frameSiteAt } from "./report";
+import { entrySeen, recordDirty } from "./dirt";
+import { tableAt } from "./tables";
+import { exists } from "./walk";
 
 // @ts-ignore: decorator
 @inline
@@ -76,13 +82,14 @@ export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, wha
 
 /** A page-table entry changed from `old` to `value` by the micro-op at `site`, run by `cpu`. */
 export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site: u32): void {
-  const table = <u32>((address - tablePages) >> pageBytesShift);
+  entrySeen(address);
+  const table = tableAt(address);
   const meta = tableMetaOf(table);
   if (old == value || load<u32>(meta, TM_LIVE) == 0) return;
   const level = load<u32>(meta, TM_LEVEL);
   const wasLeaf = (old & PTE_P) != 0 && (level == 0 || (old & PTE_PS) != 0);
   const isLeaf = (value & PTE_P) != 0 && (level == 0 || (value & PTE_PS) != 0);
-  if (!wasLeaf && !isLeaf && level != 0) return;
+  if (!wasLeaf && !isLeaf) return;
   if (wasLeaf) addMapped(pfnOf(old), -1);
   if (isLeaf) addMapped(pfnOf(value), 1);
   if (!config(CFG_ORACLE)) return;
@@ -99,8 +106,7 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
 /** Hardware set D in the present entry at `address`: whoever stored without setting it may do so again. */
 export function pteDirtied(address: usize, value: u64): void {
   if (load<u32>(pools + POOL_CLEANED) == 0 || !config(CFG_ORACLE)) return;
-  const table = <u32>((address - tablePages) >> pageBytesShift);
-  const meta = tableMetaOf(table);
+  const meta = tableMetaOf(tableAt(address));
   const level = load<u32>(meta, TM_LEVEL);
   if (load<u32>(meta, TM_LIVE) == 0 || (level != 0 && (value & PTE_PS) == 0)) return;
   const root = load<u32>(meta, TM_ROOT);
@@ -145,6 +151,7 @@ export function frameFreed(pfn: u32, site: u32): void {
   const meta = frameMetaOf(pfn);
   store<u32>(frameSiteAt(pfn), site + 1, SITE_FREED);
   store<u32>(meta, 0, FM_COPY_OF);
+  recordDirty(pfn);
   if (load<u32>(meta, FM_COPY_FROM) != 0) endCopy(pfn);
   if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
   for (let other: u32 = 0; other < cpus; other++) {
@@ -160,12 +167,16 @@ export function frameFreed(pfn: u32, site: u32): void {
   }
 }
 
+/** Level of the leaf that currentPte() found. */
+let currentLevel: i32 = 0;
+
 /** The leaf entry that the page table holds for (root, vpn) now, without any hardware taking part; 0 when there is none. */
-export function currentPte(root: u32, vpn: u64): u64 {
+function currentPte(root: u32, vpn: u64): u64 {
   let table = root;
-  for (let level: i32 = 3; level >= 0; level--) {
+  for (let level: i32 = 3; level >= 0 && exists(table); level--) {
     const pte = load<u64>(pteAddress(table, <u32>(vpn >> <u64>(radixBits * level) & radixMask)));
     if ((pte & PTE_P) == 0) return 0;
+    currentLevel = level;
     if (level == 0 || (pte & PTE_PS) != 0) return pte;
     table = pfnOf(pte);
   }
@@ -182,14 +193,13 @@ export function inherit(cpu: u32, from: u32, to: u32): void {
   store<u32>(st(cpu) + stBroken + (<usize>to << 2), load<u32>(st(cpu) + stBroken + (<usize>from << 2)));
 }
 
-/** An access went through a marked entry and succeeded. */
-export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
+/** An access went through a marked entry and succeeded; `setsDirty`: it set D on its way, which the log still holds. */
+export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32, setsDirty: bool): void {
   if (!config(CFG_ORACLE)) return;
   const mark = markOf(cpu, slot);
-  const ghost = load<u64>(entryAt(hw(cpu), slot), ENTRY_GHOST);
-  const pfn = frameOf(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD));
-  const meta = frameMetaOf(pfn);
-  const isStore = (kind & 1) != 0;
+  const at = entryAt(hw(cpu), slot);
+  const ghost = load<u64>(at, ENTRY_GHOST);
+  const pfn = frameOf(load<u64>(at, ENTRY_PAYLOAD));
   const stale = mark & ALL;
   const made = stale != 0 ? load<u32>(st(cpu) + stMade + (<usize>slot << 2)) : NO_SITE;
   if (load<u32>(frameWordAt(pfn)) >> FW_GENERATION_SHIFT != <u32>ghost || (mark & FREED) != 0) {
@@ -197,15 +207,26 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32): void {
     report(cpu, STALE_FRAME, vpn, kind, pfn, stale != 0 ? made : freed, freed);
     return;
   }
+  const isStore = (kind & 1) != 0;
   const need: u32 = isStore ? WRITE : kind == KIND_FETCH ? EXEC : READ;
   if (((mark >> GONE_SHIFT) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
-  if (!isStore) return;
   const root = <u32>(ghost >> 32);
-  if (stale != 0) {
-    const pte = currentPte(root, vpn);
-    // Only a copy was to keep what is stored here: a page that was dropped and faulted in again starts anew.
-    const isSmall = (pte & PTE_P) != 0 && (pte & PTE_PS) == 0;
-    if (isSmall && pfnOf(pte) != pfn && load<u32>(frameMetaOf(pfnOf(pte)), FM_COPY_OF) == pfn) report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
+  const pte = (mark & (ALL | JUDGED)) != 0 ? currentPte(root, vpn) : 0;
+  const isSameSize = (pte & PTE_P) != 0 && currentLevel == ((<i32>load<u64>(at) >> 1) & 3);
+  if ((stale & READ) != 0 && isSameSize && pfnOf(pte) != pfn && !isKernelRunning()) report(cpu, SPLIT_VIEW, vpn, kind, pfn, made, NO_SITE);
+  if (!isStore) return;
+  // Only a copy was to keep what is stored here: a page that was dropped and faulted in again starts anew.
+  const isSmall = (pte & PTE_P) != 0 && currentLevel == 0;
+  if (stale != 0 && isSmall && pfnOf(pte) != pfn && load<u32>(frameMetaOf(pfnOf(pte)), FM_COPY_OF) == pfn) {
+    report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
   }
-  if ((mark & COPIED) != 0) noteLost(cpu, meta, root, vpn, kind, made);
+  const bits = setsDirty ? PTE_D | PTE_PEND_D : PTE_D;
+  const isMapped = isSameSize && pfnOf(pte) == pfn;
+  const isRecorded = isMapped && (pte & bits) != 0;
+  if ((mark & JUDGED) != 0 && !isRecorded) {
+    report(cpu, LOST_DIRTY, vpn, kind, pfn, made, load<u32>(frameSiteAt(pfn), SITE_JUDGED));
+  } else if (((mark >> GONE_SHIFT) & DIRTY) != 0 && isMapped && !isRecorded) {
+    report(cpu, LOST_DIRTY, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
+  }
+  if ((mark & COPIED) != 0) noteLost(cpu, frameMetaOf(pfn), root, vpn, kind, made);
 }

@@ -8,7 +8,7 @@
  * calls begun by then 48 bits}, which costs nothing when a call ends.
  */
 import { CANONICAL_CPUS, CFG_CANONICAL, config } from "./config";
-import { CK_CALL, clk, cpus, HW_MARKS, HW_STARTED, hw, hwExcuses, slots, st, stOrder } from "./layout";
+import { CK_CALL, clk, cpus, HW_MARKS, HW_STARTED, hw, hwExcuses, slots, st, stOrder, HW_IN_IRQ } from "./layout";
 
 /** Calls begun so far. */
 const CALLS: usize = 16440;
@@ -25,6 +25,12 @@ function excusesAt(cpu: u32, slot: u32): usize {
 @inline
 function orderAt(cpu: u32, slot: u32, right: u32): usize {
   return st(cpu) + stOrder + (<usize>slot << 5) + (<usize>right << 3);
+}
+
+/** Whether any CPU runs kernel code: a call that has taken a step, or an interrupt handler. */
+export function isKernelRunning(): bool {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) if ((load<u32>(hw(cpu), HW_STARTED) | load<u32>(hw(cpu), HW_IN_IRQ)) != 0) return true;
+  return false;
 }
 
 /** The call in the task context of `cpu` took its first step. */

@@ -6,12 +6,11 @@ import { firstOf, frameOf, PAY_EXEC, PAY_MASK, PAY_SHIFT, structureAt, tagOf, vi
 import { PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
 import { AT_FRAMES, AT_TABLES } from "./fixed";
-import {
-  CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE,
-  radixBits, REGION_MASK,
-} from "./layout";
+import { CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, radixBits, REGION_MASK } from "./layout";
 import { walkCost } from "./lines";
 import { exists, tableOf } from "./walk";
+import { isLiveTable } from "./tables";
+import { FW_GENERATION_SHIFT, FW_LIVE, FW_WATCHED } from "./meta";
 
 // Offsets of what both files work on, within a clk block; the others are in quick.ts.
 /** Time left. */
@@ -91,7 +90,7 @@ function tableIn(entries: usize, slot: u32): u32 {
 function next(at: usize): u32 {
   const pte = load<u64>(at);
   const table = tableOf(pte);
-  return (pte & (PTE_P | PTE_PS)) == PTE_P && exists(table) ? table : 0;
+  return (pte & (PTE_P | PTE_PS)) == PTE_P && exists(table) && isLiveTable(table) ? table : 0;
 }
 
 // @ts-ignore: decorator
@@ -157,7 +156,9 @@ export function quickWalk(
       top = upperSlot(entries, tags, PWC_PML4E, page3, key, w4);
       if (top == ODD) return false;
       if (top == NONE) {
-        at3 = entryOf(<u32>(load<u64>(k, RUN_ROOT) >> 32), page3, radix);
+        const root = <u32>(load<u64>(k, RUN_ROOT) >> 32);
+        if (!isLiveTable(root)) return false;
+        at3 = entryOf(root, page3, radix);
         table = next(at3);
       } else {
         table = tableIn(entries, top);
@@ -176,7 +177,7 @@ export function quickWalk(
   if ((pte & (PTE_P | PTE_U | PTE_A | PTE_G)) != (PTE_P | PTE_U | PTE_A)) return false;
   const payload = (pte & PAY_MASK) ^ PAY_EXEC;
   const word = load<u32>(<usize>load<u32>(AT_FRAMES) + (<usize>frameOf(payload) << 2));
-  if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_COPIED)) != FW_LIVE) return false;
+  if ((need & ~payload) != 0 || (word & (FW_LIVE | FW_WATCHED)) != FW_LIVE) return false;
   // Nothing can stop it any more.
   let cycles: u32 = 0;
   let reads: u64 = 1;

@@ -6,8 +6,9 @@
  * linear probing, {key + 1, value}; deletion shifts back, so equal contents are found in equal time.
  */
 import { CFG_CACHE, CFG_RANGES, config } from "./config";
-import { pageCache, RANGE_BYTES, ranges, rangesStride } from "./layout";
+import { pageCache, ranges, rangesStride } from "./layout";
 import { panic, TRAP_CACHE_FULL, TRAP_RANGES_FULL } from "./trap";
+import { RANGE_BYTES } from "./meta";
 
 export let foundStart: u64 = 0;
 export let foundEnd: u64 = 0;

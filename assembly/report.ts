@@ -3,7 +3,8 @@
  * asks after each choice whether there is one more.
  */
 import { CFG_DEVICES, config } from "./config";
-import { CK_CLOCK, clk, HW_TASK, hw, st, ST_VIOLATIONS, VIOLATION_BYTES } from "./layout";
+import { CK_CLOCK, clk, HW_TASK, hw, st, ST_VIOLATIONS, VIOLATION_BYTES, frameSites } from "./layout";
+import { FRAME_SITES_BYTES } from "./meta";
 
 // In the order of INVARIANTS of src/dsl/case.ts.
 export const STALE_FRAME: u32 = 0;
@@ -28,6 +29,13 @@ export const VIOLATION_BROKEN: usize = 40;
 /** {u32 violations since forgetViolations(), u32 invariant of the first of them}. */
 const SEEN: usize = 16432;
 const DEVICES_MAX: u32 = 64;
+
+/** What reports know about a frame: words at SITE_*. */
+// @ts-ignore: decorator
+@inline
+export function frameSiteAt(pfn: u32): usize {
+  return frameSites + <usize>pfn * FRAME_SITES_BYTES;
+}
 
 /** A CPU that stands for a device breaks no invariant of CPUs. */
 function nameFor(cpu: u32, invariant: u32): u32 {

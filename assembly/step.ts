@@ -7,18 +7,21 @@ import { broadcast, firstIncomplete } from "./broadcast";
 import { buffered, commit, drainAll, drainCell, loadCell, MODEL_WEAK, storeCell, writeBarrier } from "./cells";
 import { CFG_FREE_HARDWARE, CFG_MODEL, config } from "./config";
 import { NO_PC, runFree } from "./free";
-import { canDeliver, pop, push, raise, raiseOne } from "./ipi";
-import * as isa from "./isa";
+import { raise, raiseOne } from "./ipi";
 import { NONE, OP_BYTES } from "./isa";
 import {
-  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS,
-  stateBase, tablePages,
+  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED, hw, hwRegs1, maskWords, PROGRAM, pteAddress,
+  RECORDS, stateBase, tablePages,
 } from "./layout";
 import { readCost, writeCost } from "./lines";
 import { EVENT_BEGIN, EVENT_STEP, observe } from "./observe";
 import { callBegins } from "./order";
 import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
+import { atomicFrom, mightSleep, spinReleased, spinTaken } from "./atomic";
+import { entryLoaded } from "./dirt";
+import { isLiveTable, touchedDead } from "./tables";
+import * as isa from "./isa";
 
 /** The step is disabled: what it waits for is in blockedOn. */
 export const BLOCKED: i32 = -1;
@@ -97,6 +100,7 @@ function rmw(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 {
 /** The release of a spinlock is a plain store behind all others: on x86 no fence, elsewhere a store-release. */
 function unlockLater(cpu: u32, at: usize, pc: u32): i32 {
   assert(load<u64>(at) == cpu + 1); // released by its owner
+  spinReleased(cpu);
   writeBarrier(cpu);
   const cost = writeCost(cpu, at) + price(PRICE_STORE);
   storeCell(cpu, at, 0, pc);
@@ -131,6 +135,9 @@ function lockStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 
   const cost = writeCost(cpu, at) + price(isPlainRelease ? PRICE_STORE : PRICE_RMW);
   if (next != old) commit(cpu, at, next, pc);
   setReg(r, dst, taken ? 1 : 0);
+  if (op == isa.OP_UNLOCK) spinReleased(cpu);
+  else if ((op == isa.OP_LOCK || op == isa.OP_TRYLOCK) && taken) spinTaken(cpu, pc);
+  else if (op == isa.OP_RLOCK || op == isa.OP_WLOCK) mightSleep(cpu, pc);
   return cost;
 }
 
@@ -200,9 +207,12 @@ function shared(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
   }
   if (op <= isa.OP_ANDV) return rmw(cpu, op, r, w, fieldAddress(r, w, imm), pc);
   if (op <= isa.OP_PTE_OR) {
-    const at = pteAddress(<u32>reg(r, <u32>(w >> 16) & 255), <u32>reg(r, <u32>(w >> 24) & 255));
+    const table = <u32>reg(r, <u32>(w >> 16) & 255);
+    const at = pteAddress(table, <u32>reg(r, <u32>(w >> 24) & 255));
+    if (!isLiveTable(table)) touchedDead(cpu, table, op == isa.OP_PTE_LD ? isa.KIND_LOAD : isa.KIND_STORE, pc);
     if (op == isa.OP_PTE_LD) {
       setReg(r, <u32>(w >> 8) & 255, loadCell(cpu, at));
+      entryLoaded(cpu, at);
       return readCost(cpu, at);
     }
     if (op != isa.OP_PTE_ST) return rmw(cpu, op, r, w, at, pc);
@@ -240,6 +250,7 @@ function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
     }
     case isa.OP_IRQ_OFF:
       store<u32>(hw(cpu), 1, HW_IRQ_OFF);
+      atomicFrom(cpu, pc);
       return price(PRICE_IRQ_TOGGLE);
     case isa.OP_IRQ_ON:
       store<u32>(hw(cpu), 0, HW_IRQ_OFF);

@@ -6,13 +6,14 @@
  * faults; a fault drops all that the CPU had cached of the page, so that a retry walks (Intel SDM vol. 3A, 4.10.4.1).
  */
 import {
-  drop, find, frameOf, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf, touch,
+  drop, find, frameOf, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf,
+  touch,
 } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { insertHolder, isHolder } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import {
-  CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, FW_COPIED, FW_GENERATION_SHIFT, FW_LIVE, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
+  CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
   slots,
 } from "./layout";
 import { filledOdd } from "./copies";
@@ -20,6 +21,7 @@ import { accessed, inherit } from "./oracle";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
 import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";
+import { FW_GENERATION_SHIFT, FW_LIVE, FW_WATCHED } from "./meta";
 
 const DATA: u32 = 0;
 const CODE: u32 = 1;
@@ -96,7 +98,7 @@ function fill(cpu: u32, vpn: u64, family: u32): u32 {
   if (isGlobal) store<u32>(GLOBAL_FILLED, 1);
   const second = insert(cpu, structureOf(SECOND, size), key, payload, ghost);
   const first = insert(cpu, structureOf(family, size), key, payload, ghost);
-  if ((word & (FW_LIVE | FW_COPIED)) != FW_LIVE) {
+  if ((word & (FW_LIVE | FW_WATCHED)) != FW_LIVE) {
     if (second != NO_SLOT) filledOdd(cpu, second, root, vpn, payload, word);
     filledOdd(cpu, first, root, vpn, payload, word);
   }
@@ -179,14 +181,15 @@ function tryAccess(cpu: u32, vpn: u64, kind: u32): u32 {
   if ((isStore && (payload & PAY_WRITE) == 0) || (kind == KIND_FETCH && (payload & PAY_EXEC) == 0)) {
     return faultBits(kind) | FAULT_PRESENT | 0x80000000;
   }
-  if (isStore && (payload & PAY_DIRTY) == 0) {
+  const setsDirty = isStore && (payload & PAY_DIRTY) == 0;
+  if (setsDirty) {
     extraCycles += price(PRICE_ASSIST);
     const refused = assistDirty(cpu, vpn, frameOf(payload));
     if (refused != 0) return refused;
     setDirty(cpu, vpn);
   }
   const key = load<u64>(at);
-  if ((key & KEY_WATCH) != 0) accessed(cpu, slot, vpn, kind);
+  if ((key & KEY_WATCH) != 0) accessed(cpu, slot, vpn, kind, setsDirty);
   else if ((key & 6) == 0) hint(cpu, vpn, family, slot);
   return 0;
 }

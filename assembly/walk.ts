@@ -4,11 +4,11 @@
  * A and D bits set here are put into ignored bits of the entry (PTE_PEND_*) and logged; mergeLog() turns them into the real bits. In a
  * bound phase the log waits for the weave, so that what a CPU pays does not depend on the order in which CPUs ran.
  */
-import { find, frameOf, insert, keyOf, NO_SLOT, PAY_EXEC, PAY_MASK, PAY_SHIFT, touch } from "./assoc";
-import { CFG_ASSIST, CFG_TABLES, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
+import { find, frameOf, insert, keyOf, NO_SLOT, PAY_EXEC, PAY_MASK, PAY_SHIFT, touch, KEY_WATCH } from "./assoc";
+import { CFG_ASSIST, CFG_TABLES, config, PWC_PDE } from "./config";
 import {
-  FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A,
-  PTE_PEND_D, PTE_PS, PTE_U, PTE_W,
+  FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A, PTE_PEND_D,
+  PTE_PS, PTE_U, PTE_W, KIND_STORE,
 } from "./isa";
 import {
   CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, HW_PCID, HW_ROOT, hw, LOG_MAX, pteAddress, radixBits, radixMask,
@@ -17,6 +17,8 @@ import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
 import { tally, TLB_ASSISTS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
+import { dirtyUnseen } from "./dirt";
+import { cachedDead, isLiveTable, walkBegins, walkEnds, walkReads } from "./tables";
 
 // What the last walk found; valid until the next one.
 export let walkPte: u64 = 0;
@@ -50,10 +52,13 @@ function start(cpu: u32, vpn: u64): u32 {
     if (slot != NO_SLOT) {
       touch(k, slot);
       walkLevel = level - 1;
-      return frameOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD));
+      const cached = frameOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD));
+      if ((load<u64>(entryAt(c, slot)) & KEY_WATCH) != 0) walkReads(cached, true);
+      return cached;
     }
   }
   walkLevel = 3;
+  walkReads(load<u32>(c, HW_ROOT), false);
   return load<u32>(c, HW_ROOT);
 }
 
@@ -83,7 +88,10 @@ export function mergeLog(cpu: u32): void {
     if ((pte & PTE_PEND) == 0) continue;
     const set = ((pte & PTE_PEND_A) != 0 ? PTE_A : 0) | ((pte & PTE_PEND_D) != 0 ? PTE_D : 0);
     store<u64>(at, (pte & ~PTE_PEND) | set);
-    if ((set & ~pte & PTE_D) != 0 && (pte & PTE_P) != 0) pteDirtied(at, pte | set);
+    if ((set & ~pte & PTE_D) != 0 && (pte & PTE_P) != 0) {
+      dirtyUnseen(at);
+      pteDirtied(at, pte | set);
+    }
   }
   store<u32>(k, 0, CK_LOG_COUNT);
 }
@@ -111,6 +119,7 @@ export function faultBits(kind: u32): u32 {
  */
 export function walk(cpu: u32, vpn: u64, kind: u32): void {
   const pcid = load<u32>(hw(cpu), HW_PCID);
+  walkBegins();
   let table = start(cpu, vpn);
   let level = walkLevel;
   let cycles: u32 = 0;
@@ -133,9 +142,12 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
       break;
     }
     table = tableOf(pte);
-    insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT, 0);
+    const slot = insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT, 0);
+    walkReads(table, false);
+    if (slot != NO_SLOT && !isLiveTable(table)) cachedDead(cpu, slot);
     level--;
   }
+  walkEnds(cpu, vpn, kind);
   if (walkFault == 0 && (pte & PTE_A) == 0) {
     pend(cpu, at, PTE_PEND_A);
     cycles += price(PRICE_ASSIST);
@@ -164,9 +176,17 @@ export function payloadOf(pte: u64): u64 {
  */
 export function assistDirty(cpu: u32, vpn: u64, pfn: u32): u32 {
   tally(cpu, TLB_ASSISTS, 1);
+  walkBegins();
+  const refused = setDirtyBit(cpu, vpn, pfn);
+  walkEnds(cpu, vpn, KIND_STORE);
+  return refused;
+}
+
+function setDirtyBit(cpu: u32, vpn: u64, pfn: u32): u32 {
   const mode = config(CFG_ASSIST);
   let table = load<u32>(hw(cpu), HW_ROOT);
   for (let level: i32 = 3; level >= 0; level--) {
+    walkReads(table, false);
     const at = pteAddress(table, <u32>((vpn >> <u64>(radixBits * level)) & radixMask));
     const pte = load<u64>(at);
     if ((pte & PTE_P) == 0) {

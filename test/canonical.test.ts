@@ -19,11 +19,9 @@ const TWICE = {
   sites: [...PAGING.sites, ...PAGING.sites],
   entries: [
     ...PAGING.entries,
-    ...PAGING.entries.map(({ name, pc, args }) => ({
-      name: `${name}2`,
-      pc: pc + PAGING.ops.length,
-      args,
-    })),
+    ...PAGING.entries
+      .filter(({ name }) => ["setPte", "setPlain", "copy", "promiseRead", "free"].includes(name))
+      .map(({ name, pc, args }) => ({ name: `${name}2`, pc: pc + PAGING.ops.length, args })),
   ],
 };
 

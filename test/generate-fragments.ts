@@ -127,7 +127,9 @@ function leafWord(world: World) {
 
 /** Changes of leaf entries, as a kernel makes them: plain, by exchange, read then compare-exchange, clearing rights, setting marks. */
 function onLeaves(world: World) {
-  const place = fc.tuple(fc.constantFrom(...world.leafTables), fc.nat({ max: world.entries - 1 }));
+  // Now and then one that is free, or in the table slot.
+  const tables = [...world.leafTables, ...world.leafTables, world.config.tables - 1, 11];
+  const place = fc.tuple(fc.constantFrom(...tables), fc.nat({ max: world.entries - 1 }));
   const entry = { a: I, b: J };
   return fc
     .tuple(place, leafWord(world), data, fc.nat({ max: 6 }))
@@ -191,6 +193,11 @@ function onResources(world: World) {
       li(FRAME, 0),
       op("XCHG", { dst: FRAME, imm: FRAME_SLOT, c: FRAME }),
       ...unlessZero(FRAME, [op("FFREE", { a: FRAME })]),
+    ]),
+    fc.constant([
+      li(TABLE, 0),
+      op("XCHG", { dst: TABLE, imm: TABLE_SLOT, c: TABLE }),
+      ...unlessZero(TABLE, [op("TFREE", { a: TABLE })]),
     ]),
     allocateTable.map(([root, place]): Fragment => {
       const operands = [li(I, root), li(J, 0), li(K, place * world.entries)];

@@ -92,13 +92,15 @@ const config: fc.Arbitrary<MachineConfig> = fc
     sets: fc.integer({ min: 1, max: 3 }),
     ways: fc.integer({ min: 1, max: 2 }),
     oneArray: fc.boolean(),
+    hasDevice: fc.boolean(),
   })
-  .map(({ shape, sets, ways, oneArray, ...rest }) => {
+  .map(({ shape, sets, ways, oneArray, hasDevice, ...rest }) => {
     const { geometry, pwc } = arraysOf(shape, sets, ways);
     const serves = { ...SMALL_CONFIG.serves, data: ["l1d4k", "l1d4k", "l1d4k"] } as const;
     return {
       ...SMALL_CONFIG,
       ...rest,
+      ...(hasDevice && { devices: [rest.cpus - 1] }),
       geometry: { ...SMALL_CONFIG.geometry, ...geometry },
       pwc: { ...SMALL_CONFIG.pwc, ...pwc },
       serves: oneArray ? serves : SMALL_CONFIG.serves,

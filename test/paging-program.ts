@@ -55,9 +55,13 @@ function link(upper: number, lower: number): MicroOp[] {
 const loadTable = op("LD", { dst: 10, imm: at("global", PTE_TABLE) });
 const loadRoot = op("LD", { dst: 11, imm: at("global", ROOT) });
 
+/** A spinlock and a rw-semaphore. */
+const LOCK = at("global", 2);
+const RWLOCK = at("global", 3);
+
 /** Entries for tests; every one does what its name says, then ends. */
 export const PAGING: Program = tinyProgram(
-  { global: 2 },
+  { global: 4 },
   {
     build: { ops: buildTables },
     enter: { args: ["pcid", "noflush"], ops: [loadRoot, op("CR3", { a: 11, b: 0, c: 1 })] },
@@ -81,6 +85,51 @@ export const PAGING: Program = tinyProgram(
     copy: { args: ["source", "target", "vpn"], ops: [loadRoot, op("FCOPY", { a: 0, b: 1, c: 2, d: 11 })] },
     promiseNone: { args: ["start", "end"], ops: [loadRoot, op("PROMISE", { a: 11, b: 0, c: 1, imm: 0 })] },
     promiseRead: { args: ["start", "end"], ops: [loadRoot, op("PROMISE", { a: 11, b: 0, c: 1, imm: 1 })] },
+    promiseClean: { args: ["start", "end"], ops: [loadRoot, op("PROMISE", { a: 11, b: 0, c: 1, imm: 2 })] },
+    judge: { args: ["pfn"], ops: [op("CLEAN", { a: 0 })] },
+    record: { args: ["pfn"], ops: [op("DIRTY", { a: 0 })] },
+    clean: {
+      args: ["index"],
+      ops: [loadTable, op("LI", { dst: 1, imm: ~PTE.dirty }), op("PTE_AND", { dst: 2, a: 10, b: 0, c: 1 })],
+    },
+    readThenStore: {
+      args: ["index", "pte"],
+      ops: [loadTable, op("PTE_LD", { dst: 2, a: 10, b: 0 }), op("PTE_ST", { a: 10, b: 0, c: 1 })],
+    },
+    readThenExchange: {
+      args: ["index", "pte"],
+      ops: [loadTable, op("PTE_LD", { dst: 2, a: 10, b: 0 }), op("PTE_XCHG", { dst: 3, a: 10, b: 0, c: 1 })],
+    },
+    allocateLeafTable: {
+      ops: [
+        loadRoot,
+        op("LI", { dst: 1, imm: 0 }),
+        op("LI", { dst: 2, imm: 0 }),
+        op("TALLOC", { dst: 3, a: 11, b: 1, c: 2 }),
+      ],
+    },
+    sleep: { ops: [op("SLEEP")] },
+    sleepWithSpinlock: { ops: [op("LOCK", { imm: LOCK }), op("SLEEP"), op("UNLOCK", { imm: LOCK })] },
+    sleepAfterSpinlock: { ops: [op("LOCK", { imm: LOCK }), op("UNLOCK", { imm: LOCK }), op("SLEEP")] },
+    sleepWithoutIrqs: { ops: [op("IRQ_OFF"), op("SLEEP"), op("IRQ_ON")] },
+    readLockUnderSpinlock: {
+      ops: [
+        op("TRYLOCK", { dst: 1, imm: LOCK }),
+        op("RLOCK", { imm: RWLOCK }),
+        op("RUNLOCK", { imm: RWLOCK }),
+        op("UNLOCK", { imm: LOCK }),
+      ],
+    },
+    spinlockUnderWriteLock: {
+      ops: [
+        op("WLOCK", { imm: RWLOCK }),
+        op("LOCK", { imm: LOCK }),
+        op("UNLOCK", { imm: LOCK }),
+        op("TRYRLOCK", { dst: 1, imm: RWLOCK }),
+        op("WUNLOCK", { imm: RWLOCK }),
+      ],
+    },
+    interrupt: { args: ["target"], ops: [op("RAISE1", { c: 0 })] },
     zap: {
       args: ["index"],
       ops: [
@@ -93,7 +142,7 @@ export const PAGING: Program = tinyProgram(
         op("PROMISE", { a: 11, b: 0, c: 3, imm: 0 }),
       ],
     },
-    call_function_interrupt: { ops: [] },
+    call_function_interrupt: { ops: [op("WORK"), op("SLEEP")] },
   },
 );
 

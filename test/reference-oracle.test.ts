@@ -21,6 +21,11 @@ function violations(of: ReferenceMachine) {
   return of.state().oracle.violations;
 }
 
+/** Without the split view that it is, too. */
+function lostWrites(of: ReferenceMachine) {
+  return violations(of).filter(({ invariant }) => invariant === "lost-write");
+}
+
 test("an access to a frame that was freed since the fill is stale-frame, whoever has it now", () => {
   const m = machine();
   call(m, 0, "setPte", 0, NOTHING);
@@ -105,14 +110,14 @@ test("a store to a frame while the page table maps a copy of it is lost-write; a
   const m = machine();
   call(m, 0, "setPte", 0, leaf(3));
   m.access(1, 0, STORE);
-  expect(violations(m)).toEqual([]);
+  expect(lostWrites(m)).toEqual([]);
   call(m, 0, "copy", 1, 2, 0);
   call(m, 0, "setPte", 0, leaf(2));
   m.access(1, 0, LOAD);
-  expect(violations(m)).toEqual([]);
+  expect(lostWrites(m)).toEqual([]);
   m.access(1, 0, STORE);
   const expected = { invariant: "lost-write", cpu: 1, count: 1, vpn: 0, kind: STORE, made: SET, broken: SET };
-  expect(violations(m)).toEqual([expected]);
+  expect(lostWrites(m)).toEqual([expected]);
 });
 
 test("a store between the copy of a frame and the mapping of the copy is lost-write, once it is mapped", () => {

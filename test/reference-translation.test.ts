@@ -213,7 +213,7 @@ describe("a paging-structure cache", () => {
     const m = machine();
     call(m, 0, "setPte", 0, leaf(1));
     m.access(0, 0, LOAD);
-    const tag = { key: 0, pcid: 1, age: 0 };
+    const tag = { key: 0, pcid: 1, freed: false, age: 0 };
     expect(m.state().cpus[0]!.pwc).toEqual({
       pde: [{ ...tag, table: 4 }],
       pdpte: [{ ...tag, table: 3 }],

@@ -25,6 +25,7 @@ export function readState(world: World, tlbs: readonly TlbName[], pwcs: readonly
 
 const MARK_STALE = 15;
 const MARK_FREED = 512;
+const MARK_JUDGED = 1024;
 
 class Dump {
   readonly #w: World;
@@ -56,7 +57,7 @@ class Dump {
       ranges: all(size.mms, (mm) => this.#ranges(mm)),
       cache: this.#cache(),
       cpus: all(size.cpus, (cpu) => this.#cpu(cpu)),
-      oracle: { violations: this.#violations(), copies: this.#copies() },
+      oracle: { violations: this.#violations(), copies: this.#copies(), judged: this.#judged() },
     };
   }
 
@@ -116,6 +117,10 @@ class Dump {
       level: this.#u32(meta + this.#v("TM_LEVEL")),
       base: Number(this.#u64(meta + this.#v("TM_BASE"))),
       entries: entries.filter(({ value }) => value !== 0n),
+      unseen: entries.flatMap(({ index }) => {
+        const entry = table * count + index;
+        return (this.#w.u8[this.#v("tableDirt") + (entry >> 3)]! >> (entry & 7)) & 1 ? [index] : [];
+      }),
     };
   }
 
@@ -165,6 +170,7 @@ class Dump {
     return {
       task: (at("TASK") - 1) >>> 0,
       started: at("STARTED") !== 0,
+      spinlocks: at("SPINS"),
       irqsOn: at("IRQ_OFF") === 0,
       pending: at("PENDING") !== 0,
       root: at("ROOT"),
@@ -253,8 +259,7 @@ class Dump {
       const at = this.#entry(cpu, slot);
       const payload = this.#u64(at + this.#v("ENTRY_PAYLOAD"));
       const ghost = this.#u64(at + this.#v("ENTRY_GHOST"));
-      const mark =
-        this.#w.u16[(this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks")) / 2 + slot]!;
+      const mark = this.#mark(cpu, slot);
       return {
         vpn: Number((key >> 15n) & 0xfffffffffn) * 2 ** (size * this.#w.size.radixBits),
         size,
@@ -272,10 +277,15 @@ class Dump {
           this.#generation(Number((payload >> 12n) & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
+        judged: (mark & MARK_JUDGED) !== 0,
         excused: [0, 1, 2, 3].map((right) => ((mark >> right) & 1 ? this.#excused(cpu, slot, right) : 0)),
       };
     });
     return entries.sort((a, b) => a.size - b.size || a.vpn - b.vpn || a.pcid - b.pcid);
+  }
+
+  #mark(cpu: number, slot: number): number {
+    return this.#w.u16[(this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks")) / 2 + slot]!;
   }
 
   /** CPUs, as bits, whose promises do not speak for a stale right of a slot. */
@@ -302,6 +312,7 @@ class Dump {
       key: Number((key >> 15n) & 0xfffffffffn),
       pcid: Number((key >> 3n) & 4095n),
       table: Number((this.#u64(this.#entry(cpu, slot) + this.#v("ENTRY_PAYLOAD")) >> 12n) & 0xffffffffn),
+      freed: (this.#mark(cpu, slot) & MARK_FREED) !== 0,
       age,
     }));
     return entries.sort((a, b) => a.key - b.key || a.pcid - b.pcid);
@@ -330,6 +341,11 @@ class Dump {
         };
       }).filter(({ count }) => count > 0),
     );
+  }
+
+  #judged(): number[] {
+    const frames = Array.from({ length: this.#w.size.frames }, (_, pfn) => pfn);
+    return frames.filter((pfn) => this.#u32(this.#frame(pfn) + this.#v("FM_JUDGED")) !== 0);
   }
 
   #copies(): CopyState[] {

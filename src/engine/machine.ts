@@ -60,6 +60,7 @@ export class EngineMachine implements SteppableMachine {
       oracle: true,
       freeHardware: config.freeHardware ?? false,
       canonical: config.cpus <= 16,
+      ...(config.devices && { devices: config.devices }),
       quantum: 1000,
       slice: 1_000_000,
       boundOrder: 0,

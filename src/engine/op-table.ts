@@ -92,7 +92,6 @@ function writtenBy(op: MicroOp): bigint {
 /** Steps that write nothing but registers and their own CPU's flags, queue, store buffer and translations. */
 const OWN: ReadonlySet<OpName> = new Set([
   "LD",
-  "PTE_LD",
   "AWAIT",
   "MASK_TEST",
   "MASK_NEXT",
@@ -114,6 +113,8 @@ const SILENT: ReadonlySet<OpName> = new Set(["WINDOW", "COUNT", "MARK", "SLEEP"]
 function groupsOf({ op, imm }: MicroOp, bits: GroupBits): number {
   if (OWN.has(op) || SILENT.has(op)) return 0;
   if (FIELDS.test(op)) return bits.record(Number(imm >> 32n));
+  // It may have read a dirty bit that nobody had seen.
+  if (op === "PTE_LD") return bits.tables;
   if (/^PTE_/.test(op)) return bits.tables | bits.frames | bits.cpus;
   if (/^(INVLPG|FLUSH_PCID|FLUSH_ALL|FALLOC)$/.test(op)) return bits.frames;
   if (/^(QPUSH|RAISE|RAISE1)$/.test(op)) return bits.cpus;

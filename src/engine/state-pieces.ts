@@ -85,7 +85,8 @@ class Pieces {
     const meta = this.#runs(this.#v("tableMeta"), size.tables * bytes, (offset) =>
       offset % bytes <= this.#v("TM_BASE") ? WORD : 0n,
     );
-    return [...pages, ...meta];
+    const unseen = this.plain("tableDirt", Math.ceil((size.tables << size.radixBits) / 8));
+    return [...pages, ...meta, ...unseen];
   }
 
   frames(): Run[] {

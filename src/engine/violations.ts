@@ -1,23 +1,18 @@
 /** What the oracle found, as sentences about steps of the kernel. */
+import { INVARIANTS } from "../dsl/case.js";
 import type { StepPlace, Violation, ViolationExample } from "./result.js";
 import type { World } from "./world.js";
-
-const INVARIANTS = [
-  { constant: "STALE_FRAME", name: "stale-frame" },
-  { constant: "STALE_RIGHT", name: "stale-right" },
-  { constant: "LOST_WRITE", name: "lost-write" },
-] as const;
 
 const ACCESSES = ["load", "store", "fetch", "store"] as const;
 
 /** Per invariant: how often, and the first in (time, CPU) order. Empty when nothing was violated. */
 export function readViolations(world: World): Violation[] {
   const found: Violation[] = [];
-  for (const { constant, name } of INVARIANTS) {
+  for (const [invariant, name] of INVARIANTS.entries()) {
     let count = 0;
     let first: ViolationExample | undefined;
     for (let cpu = 0; cpu < world.size.cpus; cpu++) {
-      const at = recordAt(world, world.value(constant), cpu);
+      const at = recordAt(world, invariant, cpu);
       const here = Number(world.u64[at / 8]!);
       if (here === 0) continue;
       count += here;
@@ -76,11 +71,36 @@ function sentence(
   broken: StepPlace | null,
 ): string {
   const what = access === "store" ? "stored to" : access === "fetch" ? "executed" : "read";
-  const change = made === null ? "a page-table change" : `${made.routine} (${made.label})`;
-  const late = broken === null ? "the next step" : `${broken.routine} (${broken.label})`;
+  const change = placeText(made, "a page-table change");
+  const late = placeText(broken, "the next step");
   const head = `CPU ${cpu} ${what} ${va} in frame ${frame} through a translation that ${change} had made stale`;
-  if (invariant === "stale-frame") return `${head}; ${late} freed the frame without a flush before it`;
-  if (invariant === "stale-right")
-    return `${head}; ${late} promised that it was gone without a flush before it`;
-  return `${head}; the store is missing from the frame that the page table maps now: a flush was due before ${late}`;
+  const stored = `CPU ${cpu} stored to ${va} in frame ${frame}`;
+  switch (invariant) {
+    case "stale-frame":
+      return `${head}; ${late} freed the frame without a flush before it`;
+    case "stale-right":
+      return `${head}; ${late} promised that it was gone without a flush before it`;
+    case "lost-write":
+      return `${head}; the store is missing from the frame that the page table maps now: a flush was due before ${late}`;
+    case "lost-dirty":
+      return made === null && access === "store" && broken !== null
+        ? `the dirty bit of a store to ${va} in frame ${frame} is gone: ${late}, on CPU ${cpu}, relied on the frame being clean or overwrote the bit unseen`
+        : `${stored} and left no dirty bit behind: ${change} had cleared it, and ${late} relied on that without a flush before it`;
+    case "stale-table": {
+      const freed = placeText(made, "a step that is not known");
+      return broken === null
+        ? `CPU ${cpu} walked for ${va} through page table ${frame}, which ${freed} had freed`
+        : `CPU ${cpu} ${access === "store" ? "changed" : "read"} an entry of page table ${frame} in ${late}, after ${freed} had freed it`;
+    }
+    case "split-view":
+      return `${head}; the page table maps another frame there, and no call is under way that could still flush`;
+    case "progress":
+      return `CPU ${cpu} may sleep in ${late}, with interrupts off or a spinlock held since ${placeText(made, "an interrupt")}`;
+    case "stale-device":
+      return `device ${cpu} ${what} ${va} in frame ${frame} through a translation that ${change} had made stale; it should have been told before ${late}`;
+  }
+}
+
+function placeText(place: StepPlace | null, unknown: string): string {
+  return place === null ? unknown : `${place.routine} (${place.label})`;
 }

@@ -7,6 +7,7 @@ import type { AccessKind, AccessOutcome } from "./state.js";
 import type { TlbEntry } from "./tlb.js";
 import { type Walked, walk } from "./walk.js";
 
+const LOAD = 0;
 const STORE = 1;
 const FETCH = 2;
 const FAULT_PRESENT = 4;
@@ -34,6 +35,7 @@ function tryAccess(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): 
   let entry = cpu.tlb.lookup(vpn, cpu.pcid, kind === FETCH);
   if (entry === undefined) {
     const walked = walk(memory, cpu.pwc, cpu.root, cpu.pcid, vpn);
+    oracle.walked(cpu.id, vpn, kind, walked.dead);
     if (!walked.found) return { fault: bits };
     if (!allows(walked.pte, kind)) return { fault: bits | FAULT_PRESENT };
     entry = fill(machine, cpu, vpn, walked, kind === FETCH);
@@ -41,7 +43,7 @@ function tryAccess(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): 
   const forbidden = (kind === STORE && !entry.write) || (kind === FETCH && !entry.exec);
   if (forbidden) return { fault: bits | FAULT_PRESENT };
   if (kind === STORE && !entry.dirty) {
-    const refused = dirtyAssist(memory, cpu, vpn, entry);
+    const refused = dirtyAssist(machine, cpu, vpn, entry);
     if (refused !== undefined) return { fault: bits | refused };
     entry.dirty = true;
     cpu.tlb.markDirty(vpn, cpu.pcid);
@@ -54,7 +56,8 @@ function tryAccess(machine: Hardware, cpu: Cpu, vpn: number, kind: AccessKind): 
 export function speculate(machine: Hardware, cpu: Cpu, vpn: number): boolean {
   if (cpu.root === 0 || cpu.tlb.holds(vpn, cpu.pcid)) return false;
   const walked = walk(machine.memory, cpu.pwc, cpu.root, cpu.pcid, vpn);
-  if (!walked.found || !allows(walked.pte, 0)) return false;
+  machine.oracle.walked(cpu.id, vpn, LOAD, walked.dead);
+  if (!walked.found || !allows(walked.pte, LOAD)) return false;
   fill(machine, cpu, vpn, walked, false);
   return true;
 }
@@ -101,8 +104,14 @@ function fill(
 }
 
 /** Sets D (and A) by a locked walk from the root. Returns the fault bits when the store may not go on, else undefined. */
-function dirtyAssist(memory: Memory, cpu: Cpu, vpn: number, entry: TlbEntry): number | undefined {
+function dirtyAssist(
+  { memory, oracle }: Hardware,
+  cpu: Cpu,
+  vpn: number,
+  entry: TlbEntry,
+): number | undefined {
   const walked = walk(memory, undefined, cpu.root, cpu.pcid, vpn);
+  oracle.walked(cpu.id, vpn, STORE, walked.dead);
   const { assist } = memory.config;
   if (!walked.found) {
     const { at } = walked;

@@ -23,6 +23,10 @@ export class Cpu {
   readonly id: number;
   task = IDLE_TASK;
   irqsOn = true;
+  /** Spinlocks that it holds. */
+  spinlocks = 0;
+  /** Site of the last step that took one or switched interrupts off; -1 for none. */
+  atomicSite = -1;
   pending = false;
   root = 0;
   pcid = 0;
@@ -45,6 +49,11 @@ export class Cpu {
     this.pwc = new WalkCache(memory.config);
   }
 
+  /** Why it may not sleep. */
+  get isAtomic(): boolean {
+    return this.spinlocks > 0 || !this.irqsOn || this.interruptContext !== undefined;
+  }
+
   /** What runs now: an interrupt holds up the task. */
   get context(): Context | undefined {
     return this.interruptContext ?? this.taskContext;
@@ -56,6 +65,7 @@ export class Cpu {
     return {
       task: this.task,
       started: oracle.isUnderWay(this.id),
+      spinlocks: this.spinlocks,
       irqsOn: this.irqsOn,
       pending: this.pending,
       root: this.root,
@@ -69,7 +79,7 @@ export class Cpu {
       status: this.status,
       tlb: this.tlb.state(
         (entry) => entry.generation !== oracle.generationOf(entry.pfn),
-        (entry) => oracle.excuses(entry),
+        (entry) => ({ excused: oracle.excuses(entry), judged: oracle.isJudged(entry) }),
       ),
       pwc: this.pwc.state(),
     };

@@ -9,7 +9,7 @@ import { copyOf } from "./copy.js";
 import { type Context, Cpu } from "./cpu.js";
 import { Memory } from "./memory.js";
 import { FREE_OPS, isFreeOp, STEP_OPS } from "./ops.js";
-import { Oracle, type Violation } from "./oracle.js";
+import { Oracle } from "./oracle.js";
 import { Running, type World } from "./running.js";
 import type {
   AccessKind,
@@ -20,6 +20,7 @@ import type {
   SteppableMachine,
   TableState,
 } from "./state.js";
+import type { Violation } from "./violations.js";
 
 /** Free ops in a row after which a program is taken for an endless loop. */
 const FREE_LIMIT = 1_000_000;
@@ -36,10 +37,7 @@ export class ReferenceMachine implements SteppableMachine {
     const oracle = new Oracle(config);
     const memory = new Memory(program, config, oracle);
     const cpus = Array.from({ length: config.cpus }, (_, id) => new Cpu(id, memory));
-    oracle.watch(
-      cpus.map((cpu) => cpu.tlb),
-      memory,
-    );
+    oracle.watch(cpus, memory);
     const counters = program.counters.map(() => 0n);
     const windows = program.windows.map(() => 0);
     this.world = { program, config, memory, oracle, cpus, counters, windows };
@@ -145,7 +143,7 @@ export class ReferenceMachine implements SteppableMachine {
 
   /** In the order in which they happened. */
   violations(): readonly Violation[] {
-    return this.world.oracle.violations;
+    return this.world.oracle.violations.all;
   }
 
   /** Counters and windows begin anew. */
@@ -181,7 +179,7 @@ export class ReferenceMachine implements SteppableMachine {
   }
 
   private tableStates(): TableState[] {
-    return this.world.memory.tables.slice(1).map(({ live, root, level, base, entries }, at) => {
+    return this.world.memory.tables.slice(1).map(({ live, root, level, base, entries, unseen }, at) => {
       const sorted = [...entries].sort(([left], [right]) => left - right);
       return {
         table: at + 1,
@@ -190,6 +188,7 @@ export class ReferenceMachine implements SteppableMachine {
         level,
         base,
         entries: sorted.map(([index, value]) => ({ index, value })),
+        unseen: [...unseen].sort((left, right) => left - right),
       };
     });
   }

@@ -3,7 +3,7 @@ import type { Program, RecordKind } from "../dsl/program.js";
 import type { Oracle } from "./oracle.js";
 import { DIRTY, has, PRESENT } from "./pte.js";
 import { RangeMap } from "./range-map.js";
-import type { MachineConfig } from "./state.js";
+import type { AccessKind, MachineConfig } from "./state.js";
 
 const WORD = (1n << 64n) - 1n;
 
@@ -26,6 +26,8 @@ export interface Table {
   level: number;
   base: number;
   readonly entries: Map<number, bigint>;
+  /** Indexes of entries in which hardware set D and that no program has read since. */
+  readonly unseen: Set<number>;
 }
 
 export class Memory {
@@ -53,7 +55,7 @@ export class Memory {
       frame: records("frame", config.frames),
     };
     for (let table = 0; table < config.tables; table++) {
-      this.tables.push({ live: false, root: 0, level: 0, base: 0, entries: new Map() });
+      this.tables.push({ live: false, root: 0, level: 0, base: 0, entries: new Map(), unseen: new Set() });
     }
     for (let table = config.tables - 1; table >= 1; table--) this.freeTables.push(table);
     for (let pfn = config.frames - 1; pfn >= 1; pfn--) this.freeFrames.push(pfn);
@@ -75,9 +77,32 @@ export class Memory {
     }
     const table = this.table(cell.record, cell.word);
     const old = table.entries.get(cell.word) ?? 0n;
+    table.unseen.delete(cell.word);
     if (value === 0n) table.entries.delete(cell.word);
     else table.entries.set(cell.word, value);
     this.oracle.pteWritten(table, cell.word, old, value, by);
+  }
+
+  /** A plain store: unlike an exchange, it does not look at what it wipes out. */
+  overwrite(cell: Cell, value: bigint, by: Origin): void {
+    if (cell.kind === "pte") {
+      const table = this.table(cell.record, cell.word);
+      const isLost = table.live && table.unseen.has(cell.word) && !has(value, DIRTY);
+      if (isLost) this.oracle.dirtyOverwritten(table, cell.word, by);
+    }
+    this.write(cell, value, by);
+  }
+
+  /** A program is about to use a cell: of a page table that is free, it must not. */
+  noteUse(cell: Cell, kind: AccessKind, by: Origin): void {
+    if (cell.kind === "pte" && !this.isLiveTable(cell.record))
+      this.oracle.deadTableUsed(cell.record, kind, by);
+  }
+
+  /** A program reads what is visible to everyone. */
+  look(cell: Cell): bigint {
+    if (cell.kind === "pte") this.table(cell.record, cell.word).unseen.delete(cell.word);
+    return this.read(cell);
   }
 
   /** What a walker does: sets A or D. */
@@ -85,7 +110,9 @@ export class Memory {
     const table = this.table(number, index);
     const old = table.entries.get(index) ?? 0n;
     table.entries.set(index, old | bits);
-    if (has(bits & ~old, DIRTY) && has(old, PRESENT)) this.oracle.pteDirtied(table, index, old | bits);
+    if (!has(bits & ~old, DIRTY) || !has(old, PRESENT)) return;
+    table.unseen.add(index);
+    this.oracle.pteDirtied(table, index, old | bits);
   }
 
   private recordOf(cell: Cell): bigint[] {
@@ -108,6 +135,10 @@ export class Memory {
     return table >= 1 && table < this.config.tables;
   }
 
+  isLiveTable(table: number): boolean {
+    return this.isTable(table) && this.tables[table]!.live;
+  }
+
   isFrame(pfn: number): boolean {
     return pfn >= 1 && pfn < this.config.frames;
   }
@@ -126,13 +157,16 @@ export class Memory {
     table.level = level;
     table.base = base;
     table.entries.clear();
+    table.unseen.clear();
     return number;
   }
 
   /** The contents stay, as they do in a real machine: a stale walk cache still reaches them. */
-  freeTable(number: number): void {
+  freeTable(number: number, site: number): void {
     const table = this.table(number);
     if (!table.live) throw new Error(`table ${number} is freed twice`);
+    this.oracle.tableFreed(number, table.root, site);
+    table.unseen.clear();
     table.live = false;
     table.root = 0;
     table.level = 0;

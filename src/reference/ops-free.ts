@@ -47,9 +47,20 @@ export const COUNT: FreeOp = (run) => {
 /** Begin and end of a shootdown: only the clock cares. */
 export const MARK: FreeOp = () => undefined;
 
-export const CLEAN: FreeOp = () => undefined;
-export const DIRTY: FreeOp = () => undefined;
-export const SLEEP: FreeOp = () => undefined;
+export const CLEAN: FreeOp = (run) => {
+  run.world.oracle.judgedClean(run.number(run.op.a), run.op.site);
+  return undefined;
+};
+
+export const DIRTY: FreeOp = (run) => {
+  run.world.oracle.recordedDirty(run.number(run.op.a));
+  return undefined;
+};
+
+export const SLEEP: FreeOp = (run) => {
+  run.world.oracle.mightSleep(run.cpu, run.op.site);
+  return undefined;
+};
 
 function give(run: Running, value: bigint | number | boolean): undefined {
   run.set(run.op.dst, value);

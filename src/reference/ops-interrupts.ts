@@ -59,6 +59,7 @@ export const RAISE1: Step = (run) => {
 
 export const IRQ_OFF: Step = (run) => {
   run.cpu.irqsOn = false;
+  run.cpu.atomicSite = run.op.site;
   return true;
 };
 

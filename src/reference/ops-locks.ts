@@ -3,17 +3,21 @@ import type { Running, Step } from "./running.js";
 
 const WRITER = 1n << 63n;
 
-export const LOCK: Step = (run) => acquire(run, (word) => (word === 0n ? ownerOf(run) : undefined));
-export const RLOCK: Step = (run) => acquire(run, oneMoreReader);
-export const WLOCK: Step = (run) => acquire(run, (word) => (word === 0n ? WRITER | ownerOf(run) : undefined));
+export const LOCK: Step = (run) => canTake(run, freeSpinlock(run)) && take(run, freeSpinlock(run));
+export const RLOCK: Step = (run) => canTake(run, oneMoreReader) && sleepAndTake(run, oneMoreReader);
+export const WLOCK: Step = (run) => canTake(run, freeRwlock(run)) && sleepAndTake(run, freeRwlock(run));
 
-export const TRYLOCK: Step = (run) => attempt(run, (word) => (word === 0n ? ownerOf(run) : undefined));
-export const TRYRLOCK: Step = (run) => attempt(run, oneMoreReader);
+export const TRYLOCK: Step = (run) => take(run, freeSpinlock(run));
+export const TRYRLOCK: Step = (run) => {
+  attempt(run, oneMoreReader);
+  return true;
+};
 
-export const UNLOCK: Step = (run) =>
-  run.world.config.freeHardware
-    ? releaseLater(run)
-    : release(run, (word) => (word === ownerOf(run) ? 0n : undefined));
+export const UNLOCK: Step = (run) => {
+  run.cpu.spinlocks--;
+  if (run.world.config.freeHardware) return releaseLater(run);
+  return release(run, (word) => (word === ownerOf(run) ? 0n : undefined));
+};
 export const RUNLOCK: Step = (run) =>
   release(run, (word) => (word > 0n && word < WRITER ? word - 1n : undefined));
 export const WUNLOCK: Step = (run) => release(run, (word) => (isWriter(run, word) ? 0n : undefined));
@@ -42,21 +46,44 @@ function oneMoreReader(word: bigint): bigint | undefined {
   return word < WRITER ? word + 1n : undefined;
 }
 
-/** Disabled while `taken` gives no value. */
-function acquire(run: Running, taken: (word: bigint) => bigint | undefined): boolean {
-  const cell = run.field();
-  // Own buffered stores to a lock word do not count: whether the lock is free is a fact of memory.
-  if (taken(run.world.memory.read(cell)) === undefined) return false;
-  return attempt(run, taken);
+type Taken = (word: bigint) => bigint | undefined;
+
+function freeSpinlock(run: Running): Taken {
+  return (word) => (word === 0n ? ownerOf(run) : undefined);
+}
+
+function freeRwlock(run: Running): Taken {
+  return (word) => (word === 0n ? WRITER | ownerOf(run) : undefined);
+}
+
+/** Own buffered stores to a lock word do not count: whether the lock is free is a fact of memory. */
+function canTake(run: Running, taken: Taken): boolean {
+  return taken(run.world.memory.read(run.field())) !== undefined;
 }
 
 /** A full fence, whether it succeeds or not; dst says which. */
-function attempt(run: Running, taken: (word: bigint) => bigint | undefined): boolean {
+function attempt(run: Running, taken: Taken): boolean {
   const cell = run.field();
   run.cpu.stores.drainAll();
   const word = taken(run.world.memory.read(cell));
   if (word !== undefined) run.world.memory.write(cell, word, run.origin);
   run.set(run.op.dst, word !== undefined);
+  return word !== undefined;
+}
+
+/** Takes a spinlock if it is free. */
+function take(run: Running, taken: Taken): true {
+  if (attempt(run, taken)) {
+    run.cpu.spinlocks++;
+    run.cpu.atomicSite = run.op.site;
+  }
+  return true;
+}
+
+/** Takes a lock that its holders may sleep with, and its waiters too. */
+function sleepAndTake(run: Running, taken: Taken): boolean {
+  attempt(run, taken);
+  run.world.oracle.mightSleep(run.cpu, run.op.site);
   return true;
 }
 

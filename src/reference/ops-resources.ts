@@ -38,7 +38,7 @@ export const TALLOC: Step = (run) => {
 
 export const TFREE: Step = (run) => {
   run.cpu.stores.drainAll();
-  run.world.memory.freeTable(run.number(run.op.a));
+  run.world.memory.freeTable(run.number(run.op.a), run.op.site);
   return true;
 };
 

@@ -2,16 +2,12 @@
  * What the owner of the memory is entitled to see. It looks at the same accesses and page-table changes as the hardware does,
  * and marks TLB entries: `stale` where they allow more than the page table does, `gone` where a call has promised that they do not.
  */
+import type { Cpu } from "./cpu.js";
 import type { Memory, Origin, Table } from "./memory.js";
 import { DIRTY, has, isLeafAt, NO_EXECUTE, PRESENT, pfnOf, spanOf, WRITE } from "./pte.js";
-import {
-  type AccessKind,
-  INVARIANT_NAMES,
-  type InvariantName,
-  type MachineConfig,
-  type OracleState,
-} from "./state.js";
-import type { Tlb, TlbEntry } from "./tlb.js";
+import type { AccessKind, InvariantName, MachineConfig, OracleState } from "./state.js";
+import type { TlbEntry } from "./tlb.js";
+import { Violations } from "./violations.js";
 import { walk } from "./walk.js";
 
 const READ_RIGHT = 1;
@@ -38,24 +34,17 @@ interface Copy {
   storedMade: number;
 }
 
-export interface Violation {
-  readonly invariant: InvariantName;
-  readonly cpu: number;
-  readonly vpn: number;
-  readonly kind: AccessKind;
-  readonly made: number;
-  readonly broken: number;
-}
-
 export class Oracle {
-  /** In the order in which they happened. */
-  readonly violations: Violation[] = [];
+  readonly violations: Violations;
   /** Times each frame was freed, by pfn. */
   readonly generations: number[];
   private readonly config: MachineConfig;
-  private readonly tlbs: Tlb[] = [];
-  private memory: Memory | undefined;
+  private cpus: readonly Cpu[] = [];
+  private memory!: Memory;
   private readonly freeSites: number[];
+  private readonly tableFreeSites = new Map<number, number>();
+  /** Frames that software takes for clean, and the site of the judgement. */
+  private readonly judged = new Map<number, number>();
   /** Calls that have taken a step so far, and which of them is under way on a CPU. */
   private calls = 0;
   private readonly underWay = new Map<number, number>();
@@ -66,13 +55,14 @@ export class Oracle {
 
   constructor(config: MachineConfig) {
     this.config = config;
+    this.violations = new Violations(config);
     this.generations = new Array<number>(config.frames).fill(0);
     this.freeSites = new Array<number>(config.frames).fill(-1);
   }
 
   /** Before the first event: what to look at. */
-  watch(tlbs: readonly Tlb[], memory: Memory): void {
-    this.tlbs.push(...tlbs);
+  watch(cpus: readonly Cpu[], memory: Memory): void {
+    this.cpus = cpus;
     this.memory = memory;
   }
 
@@ -132,7 +122,7 @@ export class Oracle {
   }
 
   private translations(root: number, size: number, vpn: number): TlbEntry[] {
-    return this.tlbs.flatMap((tlb) =>
+    return this.cpus.flatMap(({ tlb }) =>
       tlb
         .entries()
         .filter((entry) => entry.root === root && entry.size === size && tlb.firstVpn(entry) === vpn),
@@ -151,7 +141,7 @@ export class Oracle {
     if ((entry.stale & ~stale & READ_RIGHT) !== 0) {
       // Mapped again: as good as filled now, whoever had the frame in between.
       entry.generation = this.generationOf(entry.pfn);
-      entry.free = !this.memory!.isAllocated(entry.pfn);
+      entry.free = !this.memory.isAllocated(entry.pfn);
     }
     if (by !== undefined) {
       const now = { cpu: by.cpu, calls: this.calls };
@@ -168,7 +158,7 @@ export class Oracle {
   /** A call is about to return, and promises (REMOVED says what) for these pages what it and calls before it have done. */
   promised(root: number, start: bigint, end: bigint, remaining: bigint, by: Origin): void {
     const removed = REMOVED[Number(remaining)]!;
-    for (const tlb of this.tlbs) {
+    for (const { tlb } of this.cpus) {
       for (const entry of tlb.entries()) {
         const first = BigInt(tlb.firstVpn(entry));
         const span = BigInt(spanOf(entry.size, this.config.radixBits));
@@ -187,6 +177,58 @@ export class Oracle {
     this.freeSites[pfn] = site;
     this.copies.delete(pfn);
     this.copyOf.delete(pfn);
+    this.judged.delete(pfn);
+  }
+
+  /** Every cached way into the table is stale from now on, whatever its number will stand for. */
+  tableFreed(table: number, root: number, site: number): void {
+    this.tableFreeSites.set(table, site);
+    for (const { pwc, roots } of this.cpus) if (roots.has(root)) pwc.markFreed(table);
+  }
+
+  /** The hardware of a CPU walked, and came through the freed table `dead` first; 0 for none. */
+  walked(cpu: number, vpn: number, kind: AccessKind, dead: number): void {
+    if (dead === 0) return;
+    const made = this.tableFreeSites.get(dead) ?? -1;
+    this.violations.add({ invariant: "stale-table", cpu, vpn, kind, made, broken: -1 });
+  }
+
+  /** A program reads or writes an entry of a table that is free. */
+  deadTableUsed(table: number, kind: AccessKind, { cpu, site }: Origin): void {
+    const made = this.tableFreeSites.get(table) ?? -1;
+    this.violations.add({ invariant: "stale-table", cpu, vpn: 0, kind, made, broken: site });
+  }
+
+  /** A plain store wipes out a D bit that no program has seen. */
+  dirtyOverwritten({ base, level }: Table, index: number, { cpu, site }: Origin): void {
+    const vpn = base + index * spanOf(level, this.config.radixBits);
+    this.violations.add({ invariant: "lost-dirty", cpu, vpn, kind: 1, made: -1, broken: site });
+  }
+
+  judgedClean(pfn: number, site: number): void {
+    if (this.memory.isAllocated(pfn)) this.judged.set(pfn, site);
+  }
+
+  recordedDirty(pfn: number): void {
+    this.judged.delete(pfn);
+  }
+
+  isJudged(entry: TlbEntry): boolean {
+    return entry.write && this.judged.has(entry.pfn);
+  }
+
+  /** What is at `site` may sleep. */
+  mightSleep(cpu: Cpu, site: number): void {
+    if (!cpu.isAtomic) return;
+    const [vpn, kind] = [0, 0] as const;
+    this.violations.add({
+      invariant: "progress",
+      cpu: cpu.id,
+      vpn,
+      kind,
+      made: cpu.atomicSite,
+      broken: site,
+    });
   }
 
   frameCopied(source: number, target: number, vpn: number, root: number, site: number): void {
@@ -195,27 +237,34 @@ export class Oracle {
 
   /** An access succeeded through this entry. */
   accessed(memory: Memory, cpu: number, entry: TlbEntry, vpn: number, kind: AccessKind): void {
+    const { made, broken } = entry;
+    const report = (invariant: InvariantName, by: number, late: number) =>
+      this.violations.add({ invariant, cpu, vpn, kind, made: by, broken: late });
     if (entry.free || entry.generation !== this.generationOf(entry.pfn)) {
-      const broken = this.freedAt(entry.pfn);
-      const made = entry.stale !== 0 ? entry.made : broken;
-      this.violations.push({ invariant: "stale-frame", cpu, vpn, kind, made, broken });
+      const freed = this.freedAt(entry.pfn);
+      report("stale-frame", entry.stale !== 0 ? made : freed, freed);
       return;
     }
-    const { made, broken } = entry;
-    if ((entry.gone & NEEDED[kind]) !== 0) {
-      this.violations.push({ invariant: "stale-right", cpu, vpn, kind, made, broken });
-    }
+    if ((entry.gone & NEEDED[kind]) !== 0) report("stale-right", made, broken);
+    // What the page table says now, read without any cache.
+    const now = walk(memory, undefined, entry.root, 0, vpn);
+    const isSameSize = now.found && now.level === entry.size;
+    const isMapped = isSameSize && pfnOf(now.pte) === entry.pfn;
+    const isElsewhere = isSameSize && !isMapped && (entry.stale & READ_RIGHT) !== 0;
+    if (isElsewhere && !this.isKernelRunning()) report("split-view", made, -1);
     if (kind !== 1) return;
-    if (entry.stale !== 0 && this.mapsCopy(memory, entry, vpn)) {
-      this.violations.push({ invariant: "lost-write", cpu, vpn, kind, made, broken: made });
-    }
+    // Only a copy was to keep what is stored here: any other frame has its own contents.
+    const mapsCopy = now.found && now.level === 0 && this.copyOf.get(pfnOf(now.pte)) === entry.pfn;
+    if (entry.stale !== 0 && mapsCopy) report("lost-write", made, made);
+    const isRecorded = isMapped && has(now.pte, DIRTY);
+    const stale = entry.stale !== 0 ? made : -1;
+    if (this.isJudged(entry) && !isRecorded) report("lost-dirty", stale, this.judged.get(entry.pfn)!);
+    else if ((entry.gone & DIRTY_RIGHT) !== 0 && isMapped && !isRecorded) report("lost-dirty", stale, broken);
     this.storedDuringCopy(cpu, entry, vpn);
   }
 
-  /** Whether the page table, read without any cache, maps a copy of the entry's frame here. Any other frame has its own contents. */
-  private mapsCopy(memory: Memory, entry: TlbEntry, vpn: number): boolean {
-    const walked = walk(memory, undefined, entry.root, 0, vpn);
-    return walked.found && walked.level === 0 && this.copyOf.get(pfnOf(walked.pte)) === entry.pfn;
+  private isKernelRunning(): boolean {
+    return this.underWay.size > 0 || this.cpus.some(({ interruptContext }) => interruptContext !== undefined);
   }
 
   private storedDuringCopy(cpu: number, entry: TlbEntry, vpn: number): void {
@@ -236,7 +285,7 @@ export class Oracle {
     this.copyOf.set(pfn, copy.source);
     if (copy.storedBy < 0) return;
     const made = copy.storedMade >= 0 ? copy.storedMade : site;
-    this.violations.push({
+    this.violations.add({
       invariant: "lost-write",
       cpu: copy.storedBy,
       vpn,
@@ -247,15 +296,10 @@ export class Oracle {
   }
 
   state(): OracleState {
-    const violations = INVARIANT_NAMES.flatMap((invariant) =>
-      this.tlbs.flatMap((_, cpu) => {
-        const all = this.violations.filter((one) => one.invariant === invariant && one.cpu === cpu);
-        return all.length === 0 ? [] : [{ ...all[0]!, count: all.length }];
-      }),
-    );
     const copies = [...this.copies]
       .map(([target, { source, root, vpn, storedBy }]) => ({ target, source, root, vpn, storedBy }))
       .sort((left, right) => left.target - right.target);
-    return { violations, copies };
+    const judged = [...this.judged.keys()].sort((left, right) => left - right);
+    return { violations: this.violations.state(), copies, judged };
   }
 }

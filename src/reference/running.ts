@@ -6,6 +6,8 @@ import type { MachineConfig } from "./state.js";
 
 /** An operand that names no register. */
 export const NONE = 255;
+const LOAD = 0;
+const STORE = 1;
 const RECORD_KINDS: readonly RecordKind[] = ["global", "mm", "cpu", "task", "table", "frame"];
 
 /** Everything the CPUs of one machine share. */
@@ -78,9 +80,11 @@ export class Running {
     return cpu;
   }
 
-  /** The page-table entry in table `a` at index `b`. */
+  /** The page-table entry in table `a` at index `b`, which is about to be used. */
   pte(): Cell {
-    return { kind: "pte", record: this.number(this.op.a), word: this.number(this.op.b) };
+    const cell = { kind: "pte", record: this.number(this.op.a), word: this.number(this.op.b) } as const;
+    this.world.memory.noteUse(cell, this.op.op === "PTE_LD" ? LOAD : STORE, this.origin);
+    return cell;
   }
 }
 

@@ -2,6 +2,7 @@
  * What a machine can be configured with, how a test drives it step by step, and the shape of its state as plain data.
  * The engine's debugging door and the naive twin both implement `SteppableMachine`, so that one harness compares them.
  */
+import type { Invariant } from "../dsl/case.js";
 import type { Program, RecordKind } from "../dsl/program.js";
 
 export type TlbName = "l1d4k" | "l1d2m" | "l1d1g" | "l1i4k" | "l1i2m" | "stlb4k" | "stlb1g";
@@ -37,6 +38,8 @@ export interface MachineConfig {
   /** Bits of a page number that each of the 4 levels decodes. */
   readonly radixBits: number;
   readonly model: "sc" | "tso" | "weak";
+  /** CPUs that stand for a device with a TLB of its own. */
+  readonly devices?: readonly number[];
   /** Stores that a CPU can hold back. */
   readonly storeBuffer: number;
   readonly assist: "strict" | "legacy" | "knl";
@@ -116,6 +119,8 @@ export interface TableState {
   readonly base: number;
   /** Entries that are not zero, by index. A free table keeps its contents until it is handed out again. */
   readonly entries: readonly { readonly index: number; readonly value: bigint }[];
+  /** Entries in which hardware set D and that no program has read since, by index. */
+  readonly unseen: readonly number[];
 }
 
 /** Pages start..end-1. */
@@ -129,6 +134,8 @@ export interface CpuState {
   readonly task: number;
   /** The call in the task context has taken a step. */
   readonly started: boolean;
+  /** Spinlocks that it holds. */
+  readonly spinlocks: number;
   readonly irqsOn: boolean;
   /** A call-function interrupt waits to be taken. */
   readonly pending: boolean;
@@ -198,6 +205,8 @@ export interface TlbEntryState {
   readonly gone: number;
   /** For each of the four rights, if it is stale: CPUs, as bits, whose calls under way do not speak for it. */
   readonly excused: readonly number[];
+  /** It may store to a frame that was judged clean. */
+  readonly judged: boolean;
 }
 
 export interface PwcEntryState {
@@ -205,15 +214,29 @@ export interface PwcEntryState {
   readonly key: number;
   readonly pcid: number;
   readonly table: number;
+  /** The table was freed since, or was free when this was read. */
+  readonly freed: boolean;
   readonly age: number;
 }
 
-export type InvariantName = "stale-frame" | "stale-right" | "lost-write";
-export const INVARIANT_NAMES: readonly InvariantName[] = ["stale-frame", "stale-right", "lost-write"];
+/** In the order of reports. */
+export const INVARIANT_NAMES = [
+  "stale-frame",
+  "stale-right",
+  "lost-write",
+  "lost-dirty",
+  "stale-table",
+  "split-view",
+  "progress",
+  "stale-device",
+] as const satisfies readonly Invariant[];
+export type InvariantName = Invariant;
 
 export interface OracleState {
   /** Per invariant and CPU that broke it, in this order. */
   readonly violations: readonly ViolationState[];
+  /** Frames that software takes for clean, ascending. */
+  readonly judged: readonly number[];
   /** Copies whose target is neither mapped in its place nor freed yet, by target. */
   readonly copies: readonly CopyState[];
 }

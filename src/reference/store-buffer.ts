@@ -2,6 +2,8 @@
 import type { Cell, Memory } from "./memory.js";
 import type { MachineConfig } from "./state.js";
 
+const STORE = 1;
+
 interface BufferedStore {
   readonly cell: Cell;
   readonly value: bigint;
@@ -27,14 +29,14 @@ export class StoreBuffer {
 
   /** What this CPU reads: its own youngest store to the cell, else memory. */
   load(cell: Cell): bigint {
-    const visible = this.memory.read(cell);
-    return this.stores.findLast((store) => sameCell(store.cell, cell))?.value ?? visible;
+    const own = this.stores.findLast((store) => sameCell(store.cell, cell));
+    return own === undefined ? this.memory.look(cell) : own.value;
   }
 
   /** A plain store. A full buffer first lets its oldest one go. */
   store(cell: Cell, value: bigint, site: number): void {
     if (this.config.model === "sc") {
-      this.memory.write(cell, value, { site, cpu: this.cpu });
+      this.memory.overwrite(cell, value, { site, cpu: this.cpu });
       return;
     }
     // Reading rejects a cell that does not exist now, at the step that names it, and not when it drains.
@@ -56,7 +58,9 @@ export class StoreBuffer {
   /** Makes the index-th oldest store visible; `canDrain` says whether it may. */
   drain(index: number): void {
     const [store] = this.stores.splice(index, 1);
-    this.memory.write(store!.cell, store!.value, { site: store!.site, cpu: this.cpu });
+    const by = { site: store!.site, cpu: this.cpu };
+    this.memory.noteUse(store!.cell, STORE, by);
+    this.memory.overwrite(store!.cell, store!.value, by);
     // A barrier with nothing before it holds nothing back.
     if (this.stores.length > 0) this.stores[0]!.barrier = false;
     else this.barrierNext = false;

@@ -95,27 +95,24 @@ export class Tlb {
     return entry.page * spanOf(entry.size, this.config.radixBits);
   }
 
-  /** `wasFreed` says of an entry whether its frame was freed since the fill, `excused` which CPUs do not speak for its rights. */
+  /** `wasFreed` says of an entry whether its frame was freed since the fill, `known` what else the oracle knows of it. */
   state(
     wasFreed: (entry: TlbEntry) => boolean,
-    excused: (entry: TlbEntry) => number[],
+    known: (entry: TlbEntry) => Pick<TlbEntryState, "excused" | "judged">,
   ): Record<TlbName, TlbEntryState[]> {
-    const states = TLB_NAMES.map((name) => [
-      name,
-      this.arrayState(this.arrays.get(name)!, wasFreed, excused),
-    ]);
+    const states = TLB_NAMES.map((name) => [name, this.arrayState(this.arrays.get(name)!, wasFreed, known)]);
     return Object.fromEntries(states) as Record<TlbName, TlbEntryState[]>;
   }
 
   private arrayState(
     array: AssociativeArray<TlbEntry>,
     wasFreed: (entry: TlbEntry) => boolean,
-    excused: (entry: TlbEntry) => number[],
+    known: (entry: TlbEntry) => Pick<TlbEntryState, "excused" | "judged">,
   ): TlbEntryState[] {
     const states = array.entries().map(({ entry, age }) => {
       const { page: _page, made: _made, broken: _broken, since: _since, ...seen } = entry;
       const free = entry.free || wasFreed(entry);
-      return { ...seen, vpn: this.firstVpn(entry), free, excused: excused(entry), age };
+      return { ...seen, vpn: this.firstVpn(entry), free, ...known(entry), age };
     });
     return states.sort(
       (left, right) =>

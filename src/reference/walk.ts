@@ -8,6 +8,8 @@ interface PwcEntry {
   readonly key: number;
   readonly pcid: number;
   readonly table: number;
+  /** The table was freed since, or was free when this was read. */
+  freed: boolean;
 }
 
 /** The cache of entries read at level 1 is `pde`, and so on up. */
@@ -24,19 +26,24 @@ export class WalkCache {
   }
 
   /** The lowest table that the caches can skip to, with its level. */
-  deepest(vpn: number, pcid: number): { table: number; level: number } | undefined {
+  deepest(vpn: number, pcid: number): { table: number; level: number; freed: boolean } | undefined {
     for (const level of [1, 2, 3]) {
       const key = this.keyOf(vpn, level);
       const hit = this.arrayOf(level).find(key, (entry) => entry.key === key && entry.pcid === pcid);
-      if (hit !== undefined) return { table: hit.table, level: level - 1 };
+      if (hit !== undefined) return { table: hit.table, level: level - 1, freed: hit.freed };
     }
     return undefined;
   }
 
   /** Remembers the table that the entry read at `level` points to. */
-  fill(vpn: number, pcid: number, level: number, table: number): void {
+  fill(vpn: number, pcid: number, level: number, table: number, freed: boolean): void {
     const key = this.keyOf(vpn, level);
-    this.arrayOf(level).insert(key, { key, pcid, table });
+    this.arrayOf(level).insert(key, { key, pcid, table, freed });
+  }
+
+  markFreed(table: number): void {
+    const entries = [...this.arrays.values()].flatMap((array) => array.entries());
+    for (const { entry } of entries) if (entry.table === table) entry.freed = true;
   }
 
   dropPcid(pcid: number): void {
@@ -74,7 +81,7 @@ function stateOf(array: AssociativeArray<PwcEntry>): PwcEntryState[] {
   return states.sort((left, right) => left.key - right.key || left.pcid - right.pcid);
 }
 
-/** Where a walk ended: at a present leaf, or at an entry that is not present (`at` undefined: no table there at all). */
+/** Where a walk ended: at a present leaf, or at an entry that is not present (`at` undefined: no table there at all). `dead`: the first freed table on the way, 0 for none. */
 export type Walked =
   | {
       readonly found: true;
@@ -82,9 +89,11 @@ export type Walked =
       readonly index: number;
       readonly level: number;
       readonly pte: bigint;
+      readonly dead: number;
     }
   | {
       readonly found: false;
+      readonly dead: number;
       readonly at?: { readonly table: number; readonly index: number; readonly level: number };
     };
 
@@ -97,15 +106,20 @@ export function walk(
   vpn: number,
 ): Walked {
   const { radixBits } = memory.config;
-  let { table, level } = caches?.deepest(vpn, pcid) ?? { table: root, level: ROOT_LEVEL };
+  const start = caches?.deepest(vpn, pcid) ?? { table: root, level: ROOT_LEVEL, freed: false };
+  let { table, level } = start;
+  let dead = start.freed ? table : 0;
   for (;;) {
-    if (!memory.isTable(table)) return { found: false };
+    if (!memory.isTable(table)) return { found: false, dead };
+    // What a cached entry led to is what it was, unless that entry is known for stale.
+    const isCached = table === start.table && level === start.level && level !== ROOT_LEVEL;
+    if (dead === 0 && !isCached && !memory.isLiveTable(table)) dead = table;
     const index = indexAt(vpn, level, radixBits);
     const pte = memory.read({ kind: "pte", record: table, word: index });
-    if (!has(pte, PRESENT)) return { found: false, at: { table, index, level } };
-    if (isLeafAt(pte, level)) return { found: true, table, index, level, pte };
+    if (!has(pte, PRESENT)) return { found: false, dead, at: { table, index, level } };
+    if (isLeafAt(pte, level)) return { found: true, dead, table, index, level, pte };
     const next = pfnOf(pte);
-    if (memory.isTable(next)) caches?.fill(vpn, pcid, level, next);
+    if (memory.isTable(next)) caches?.fill(vpn, pcid, level, next, !memory.isLiveTable(next));
     table = next;
     level--;
   }
