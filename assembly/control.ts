@@ -26,6 +26,8 @@ export const SC_SWITCHES_MOST: u32 = 12;
 
 /** 1: the program has broadcasts. */
 export const SC_BROADCASTS: u32 = 13;
+/** Where the tables of reduce.ts are; 0: every choice of every state is tried. */
+export const SC_REDUCTION: u32 = 14;
 
 export const SC_STATES: u32 = 16;
 export const SC_EXPANDED: u32 = 17;

@@ -20,6 +20,7 @@ import {
 } from "./control";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
 import { cpus } from "./layout";
+import { ample, NO_AMPLE } from "./reduce";
 import { forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
@@ -124,6 +125,7 @@ function expandNext(): u32 {
 
 /** Tries all choices in the loaded state. */
 function expand(): u32 {
+  if (expandOne()) return status;
   let canMove = false;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
     if (attempt(choiceOf(CHOICE_STEP, cpu, 0))) canMove = true;
@@ -138,6 +140,18 @@ function expand(): u32 {
   if (ASC_NO_ASSERT == 0 || (state & CHECK_MASK) == 0) checkLeft();
   if (status != SEARCH_MORE) return status;
   return canMove || allFinished() ? SEARCH_MORE : deadlock();
+}
+
+/** Tries one choice that stands for all others, if there is one. */
+function expandOne(): bool {
+  const enough = ample(0);
+  if (enough == NO_AMPLE) return false;
+  const cpu = <u32>enough & 255;
+  const choice = enough < 256 ? choiceOf(CHOICE_STEP, cpu, 0) : choiceOf(CHOICE_DRAIN, cpu, (<u32>enough >> 8) - 1);
+  const isEnabled = attempt(choice);
+  assert(isEnabled); // a disabled step is never enough
+  if (ASC_NO_ASSERT == 0) checkLeft();
+  return isEnabled;
 }
 
 function allFinished(): bool {

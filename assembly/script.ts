@@ -26,7 +26,7 @@ export const LIBERTY_FILL: u32 = 1;
 export const LIBERTY_EVICT: u32 = 2;
 export const LIBERTY_BYTES: usize = 16;
 /** 1 while the program that runs handles a fault of the item, which is an access. */
-const PLAY_FAULT: usize = 4;
+export const PLAY_FAULT: usize = 4;
 const ITEM_WHAT: usize = 4;
 const ITEM_KIND: usize = 8;
 const ITEM_COUNT: usize = 12;
@@ -34,7 +34,7 @@ const ITEM_ARGS: usize = 16;
 
 // @ts-ignore: decorator
 @inline
-function playOf(cpu: u32): usize {
+export function playOf(cpu: u32): usize {
   return plays + <usize>cpu * PLAY_BYTES;
 }
 

@@ -6,6 +6,8 @@ import { argumentOf, configOf, setUp } from "../reference/setup.js";
 import type { Build } from "./load.js";
 import { EngineMachine } from "./machine.js";
 import { type GroupBits, opInfos } from "./op-table.js";
+import { reductionBytes, writeReduction } from "./reduce-tables.js";
+import { analyse, type Reduction } from "./reduction.js";
 import { piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
 import type { World } from "./world.js";
 
@@ -24,6 +26,8 @@ export interface CaseWorldOptions {
   readonly build?: Build;
   /** States will be loaded: nothing may depend on what lies outside of them. */
   readonly searched?: boolean;
+  /** Choices that make no difference may be left out (docs/modelling.md); nothing is left out unless said. */
+  readonly reduce?: boolean | ((reduction: Reduction) => Reduction);
 }
 
 /** Mappings of an address space and pages of files that a small machine can hold. */
@@ -33,7 +37,7 @@ const CACHE = 16;
 /** Throws UsageError or EngineAbort, naming the step of the setup that fails. */
 export function createCaseWorld(
   play: Case,
-  { build = "release", searched = false }: CaseWorldOptions = {},
+  { build = "release", searched = false, reduce = false }: CaseWorldOptions = {},
 ): CaseWorld {
   const machine = new EngineMachine(play.program, configOf(play.machine), build, undefined, {
     ranges: RANGES,
@@ -49,12 +53,28 @@ export function createCaseWorld(
   forgetStatistics(world);
   const control = aligned(world.value("memoryEnd"));
   const tables = new Tables(world, control + world.value("SC_WORDS") * 4);
-  const told = writeTables(play, machine, tables);
+  const told = { ...writeTables(play, machine, tables), REDUCTION: reduction(play, machine, tables, reduce) };
   const words = new Uint32Array(world.memory.buffer, control, world.value("SC_WORDS"));
   for (const [name, value] of Object.entries({ ...told, FREE: tables.at }))
     words[world.value(`SC_${name}`)] = value;
   world.functions.beginPlay(control);
   return { play, machine, world, control, free: tables.at };
+}
+
+/** Address of the tables of a reduction; 0 for none. */
+function reduction(
+  play: Case,
+  machine: EngineMachine,
+  tables: Tables,
+  reduce: boolean | ((right: Reduction) => Reduction),
+): number {
+  if (reduce === false) return 0;
+  const known = analyse(play, (kind, record, word) => machine.peek(kind, record, word));
+  if (known === undefined) return 0;
+  const used = reduce === true ? known : reduce(known);
+  const { at } = tables.take(reductionBytes(machine.world, used));
+  writeReduction(machine.world, at, used);
+  return at;
 }
 
 /** What the setup did is not counted. */

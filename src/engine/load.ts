@@ -38,6 +38,8 @@ export interface EngineFunctions {
   fed(): void;
   now(): bigint;
   settleClocks(): bigint;
+  /** One choice that stands for all others in the loaded state (assembly/reduce.ts), or NO_AMPLE. */
+  ample(first: number): number;
 }
 
 /** Told by the debug build what happens, as it happens; assembly/observe.ts numbers the events. */

@@ -19,6 +19,11 @@ export interface SearchOptions {
   readonly seconds?: number;
   /** Violations are counted and their successors left out, in place of ending the search. */
   readonly count?: boolean;
+  /**
+   * Leaves choices out that make no difference (docs/modelling.md). Then there are fewer states, and the first violation need not be a
+   * shortest one. Nothing is left out where a depth is given.
+   */
+  readonly reduce?: boolean;
   /** Called now and then. */
   readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
 }
@@ -60,7 +65,11 @@ const NO_LIMIT = 0xffffffff;
 /** Looks for a violation in every order of events, breadth first. Throws what createCaseWorld() throws. */
 export function searchCase(play: Case, options: SearchOptions = {}): SearchResult {
   const started = performance.now();
-  const state = createCaseWorld(play, { ...(options.build && { build: options.build }), searched: true });
+  const state = createCaseWorld(play, {
+    ...(options.build && { build: options.build }),
+    searched: true,
+    reduce: options.reduce === true && options.depth === undefined,
+  });
   try {
     return new Search(state, options, started).run();
   } catch (error) {
