@@ -13,12 +13,10 @@ import { program } from "../dsl/index.js";
 import { tlb_finish_mmu, tlb_flush_pte_range, tlb_gather_mmu } from "../kernel/mmu_gather.js";
 import { pte_needs_flush } from "../kernel/mprotect.js";
 import type { KernelOptions } from "../kernel/options.js";
-import { pte_t, pte_wrprotect } from "../kernel/pte.js";
+import { pte_mkold_clean, pte_t, pte_wrprotect } from "../kernel/pte.js";
 import { ANON_RW, mmNumber, withPte } from "./pages.js";
 import { scenario } from "./scenario.js";
-import { call, stage, threadsOf } from "./stage.js";
-
-const MADV_FREE = 8;
+import { call, stage } from "./stage.js";
 
 /** UFFDIO_WRITEPROTECT of one page: mmap_lock for reading, one gather. */
 function writeProtect(opt: KernelOptions) {
@@ -42,21 +40,37 @@ function writeProtect(opt: KernelOptions) {
   });
 }
 
+/** madvise(MADV_FREE) of one page: mmap_lock for reading, one gather. */
+function freeLater(opt: KernelOptions) {
+  return program("madvise_free", ["mm", "vpn"], (k, args) => {
+    const mm = mmNumber(k, args.mm);
+    k.readLocked(mm.mmap_lock, () => {
+      const tlb = tlb_gather_mmu(k, opt, mm, { eager: false, fullmm: false });
+      withPte(k, mm, args.vpn, (pte) => {
+        const old = k.xchg("clear_young_dirty_ptes", pte, pte_t.zero);
+        k.write("set_pte_at", pte, pte_mkold_clean(old));
+        tlb_flush_pte_range(k, opt, tlb, args.vpn);
+      });
+      tlb_finish_mmu(k, opt, tlb);
+    });
+  });
+}
+
 function build(needFlush: string, nested: boolean) {
   return stage({
     set: { "need-flush": needFlush },
     mutants: { "B-madv-miss": !nested },
-    extra: (opt) => [writeProtect(opt)],
-    entries: ["madvise"],
+    extra: (opt) => [writeProtect(opt), freeLater(opt)],
     machine: { cpus: 3, storeBuffer: 2 },
     setup: [
-      ...threadsOf(0, 3),
-      { do: "call", cpu: 0, entry: "mmap", args: [0, 1, ANON_RW] },
+      { do: "task", task: 0, mm: 0 },
+      { do: "switch", cpu: 2, task: 0 },
+      { do: "call", cpu: 2, entry: "mmap", args: [0, 1, ANON_RW] },
       { do: "touch", cpu: 2, vpn: 0, kind: 1 },
     ],
     threads: [
       { cpu: 0, does: [call("uffd_wp", 0, 0)] },
-      { cpu: 1, does: [call("madvise", 0, 1, MADV_FREE)] },
+      { cpu: 1, does: [call("madvise_free", 0, 0)] },
     ],
     liberties: [{ cpu: 2, may: "touch", vpn: 0, kind: 1 }],
     windows: needFlush === "skip-clean" ? ["write-protected without a flush"] : [],
