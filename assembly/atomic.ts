@@ -5,12 +5,12 @@ import { PROGRESS, report } from "./report";
 
 /** The step at `site` took a spinlock. */
 export function spinTaken(cpu: u32, site: u32): void {
-  store<u32>(hw(cpu), load<u32>(hw(cpu), HW_SPINS) + 1, HW_SPINS);
+  store<u16>(hw(cpu), load<u16>(hw(cpu), HW_SPINS) + 1, HW_SPINS);
   atomicFrom(cpu, site);
 }
 
 export function spinReleased(cpu: u32): void {
-  store<u32>(hw(cpu), load<u32>(hw(cpu), HW_SPINS) - 1, HW_SPINS);
+  store<u16>(hw(cpu), load<u16>(hw(cpu), HW_SPINS) - 1, HW_SPINS);
 }
 
 /** The step at `site` is one that a report may name. */
@@ -21,6 +21,6 @@ export function atomicFrom(cpu: u32, site: u32): void {
 /** What is at `site` may sleep. */
 export function mightSleep(cpu: u32, site: u32): void {
   const c = hw(cpu);
-  if ((load<u32>(c, HW_SPINS) | load<u32>(c, HW_IRQ_OFF) | load<u32>(c, HW_IN_IRQ)) == 0 || config(CFG_ORACLE) == 0) return;
+  if ((<u32>load<u16>(c, HW_SPINS) | load<u32>(c, HW_IRQ_OFF) | load<u32>(c, HW_IN_IRQ)) == 0 || config(CFG_ORACLE) == 0) return;
   report(cpu, PROGRESS, 0, 0, 0, load<u32>(st(cpu), ST_ATOMIC) - 1, site);
 }

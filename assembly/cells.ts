@@ -5,13 +5,14 @@
  * Store buffer of a CPU: entries {u32 address, u32 flags, u64 value}, oldest first. Bit 0 of flags: a write barrier stands before
  * this entry. The site (program counter) that stored is in STATS.
  */
-import { CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
+import { CFG_MODEL, CFG_SEARCHED, CFG_STORE_BUFFER, config } from "./config";
 import { HW_SB_COUNT, hw, hwStores, stateBase, tableMeta, tablePages, st, stStores } from "./layout";
 import { pteChanged } from "./oracle";
 import { noteWritten } from "./waiters";
 import { entryOverwritten } from "./dirt";
 import { KIND_STORE } from "./isa";
 import { isLiveTable, tableAt, touchedDead } from "./tables";
+import { noteWrote } from "./wrote";
 
 export const MODEL_SC: u32 = 0;
 export const MODEL_TSO: u32 = 1;
@@ -40,6 +41,7 @@ export function commit(cpu: u32, address: usize, value: u64, site: u32): void {
     store<u64>(address, value);
   }
   noteWritten(address);
+  if (config(CFG_SEARCHED) != 0) noteWrote(address);
 }
 
 // @ts-ignore: decorator

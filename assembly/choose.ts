@@ -11,10 +11,13 @@
 import { canComplete, complete } from "./broadcast";
 import { buffered, canDrain, drain } from "./cells";
 import { SC_OPS, told } from "./control";
+import { CFG_IRQ_ENTRY, config } from "./config";
 import { canDeliver, deliver } from "./ipi";
-import { HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, hw, hwRegs1 } from "./layout";
-import { cpuOfLiberty, doAccess, hasAccess, programEnded, takeLiberty } from "./script";
-import { ALL_GROUPS, GROUP_CPUS, GROUP_FRAMES, GROUP_TABLES } from "./snapshot";
+import {
+  HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, hw, hwRegs1, hwStores, tablePages,
+} from "./layout";
+import { cpuOfLiberty, doAccess, hasAccess, LIBERTY_REFUSED, LIBERTY_TAKEN, programEnded, takeLiberty } from "./script";
+import { ALL_GROUPS, GROUP_CPUS, GROUP_FRAMES, GROUP_OWN_STORES } from "./snapshot";
 import { settle, step } from "./step";
 
 export const CHOICE_STEP: u32 = 0;
@@ -36,10 +39,14 @@ export const REFUSED_SPOILT: i32 = -2;
 const OP_INFO_BYTES: usize = 24;
 const OP_WRITTEN: usize = 8;
 const OP_GROUPS: usize = 16;
-/** What a store that becomes visible may write: any record, page tables and what the oracle thinks of them. */
-const STORED: u32 = 63 | (1 << GROUP_TABLES) | (1 << GROUP_FRAMES) | (1 << GROUP_CPUS);
-/** What hardware may write when it translates. */
-const TRANSLATED: u32 = (1 << GROUP_TABLES) | (1 << GROUP_FRAMES) | (1 << GROUP_CPUS);
+/** What hardware may write when it translates, or a page-table entry that changes. */
+const TRANSLATED: u32 = (1 << GROUP_FRAMES) | (1 << GROUP_CPUS);
+
+/** Registers of the contexts of the CPU that may differ after the last choose(). */
+export let taskRegisters: u64 = 0;
+export let handlerRegisters: u64 = 0;
+/** After REFUSED_SPOILT: the groups that may differ. */
+export const SPOILT_GROUPS: u32 = TRANSLATED;
 
 // @ts-ignore: decorator
 @inline
@@ -80,27 +87,36 @@ function clearAllBut(r: usize, live: u64): void {
   for (let i: usize = 0; i < registers; i++) if (((live >> <u64>i) & 1) == 0) store<u64>(r + (i << 3), 0);
 }
 
-/** Makes a choice happen. Returns the groups that it may have written, besides those of its own CPU; REFUSED or REFUSED_SPOILT. */
+/** What the buffered stores from `first` on, up to `end`, may write besides their own words when they become visible. */
+function storedGroups(cpu: u32, first: u32, end: u32): u32 {
+  for (let i = first; i < end; i++) {
+    if (<usize>load<u32>(hw(cpu) + hwStores + (<usize>i << 4)) >= tablePages) return TRANSLATED;
+  }
+  return 0;
+}
+
+/** Makes a choice happen. Returns the groups that it may have written, besides its CPU's flags and registers; REFUSED or REFUSED_SPOILT. */
 export function choose(choice: u32): i32 {
   const kind = choice >> CHOICE_KIND_SHIFT;
   const cpu = (choice >> CHOICE_CPU_SHIFT) & CHOICE_INDEX_MASK;
   const index = choice & CHOICE_INDEX_MASK;
+  taskRegisters = 0;
+  handlerRegisters = 0;
   switch (kind) {
     case CHOICE_STEP:
       return goOn(cpu);
-    case CHOICE_INTERRUPT: {
-      if (!canDeliver(cpu)) return REFUSED;
-      deliver(cpu);
-      settle(cpu);
-      clearDead(cpu);
-      return ALL_GROUPS;
-    }
-    case CHOICE_DRAIN:
+    case CHOICE_INTERRUPT:
+      return canDeliver(cpu) ? interrupt(cpu) : REFUSED;
+    case CHOICE_DRAIN: {
       if (!canDrain(cpu, index)) return REFUSED;
+      const touched = storedGroups(cpu, index, index + 1) | (1 << GROUP_OWN_STORES);
       drain(cpu, index);
-      return STORED;
-    case CHOICE_LIBERTY:
-      return takeLiberty(choice & CHOICE_LIBERTY_MASK) ? TRANSLATED : REFUSED_SPOILT;
+      return touched;
+    }
+    case CHOICE_LIBERTY: {
+      const taken = takeLiberty(choice & CHOICE_LIBERTY_MASK);
+      return taken == LIBERTY_TAKEN ? TRANSLATED : taken == LIBERTY_REFUSED ? REFUSED : REFUSED_SPOILT;
+    }
     default:
       if (!canComplete(cpu, index)) return REFUSED;
       complete(cpu, index);
@@ -108,30 +124,56 @@ export function choose(choice: u32): i32 {
   }
 }
 
+function interrupt(cpu: u32): i32 {
+  const c = hw(cpu);
+  const held = buffered(cpu);
+  const touched = held == 0 ? 0 : storedGroups(cpu, 0, held) | (1 << GROUP_OWN_STORES);
+  const info = infoOf(config(CFG_IRQ_ENTRY));
+  deliver(cpu);
+  settle(cpu);
+  handlerRegisters = u64.MAX_VALUE;
+  if (load<u32>(c, HW_LIVE1) == 0) return ALL_GROUPS;
+  const written = load<u64>(info, OP_WRITTEN);
+  handlerRegisters = written;
+  clear(c + hwRegs1, written & ~load<u64>(infoOf(load<u32>(c, HW_PC1))));
+  return touched | load<u32>(info, OP_GROUPS);
+}
+
 function goOn(cpu: u32): i32 {
   const c = hw(cpu);
   const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
-  if (load<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0)) == 0) return goOnInUserMode(cpu);
-  const info = infoOf(load<u32>(c + (inIrq ? HW_PC1 : HW_PC0)));
-  const drains = buffered(cpu) != 0;
+  const liveAt = c + (inIrq ? HW_LIVE1 : HW_LIVE0);
+  if (load<u32>(liveAt) == 0) return goOnInUserMode(cpu);
+  const pcAt = c + (inIrq ? HW_PC1 : HW_PC0);
+  const info = infoOf(load<u32>(pcAt));
+  const held = buffered(cpu);
+  let touched = held == 0 ? 0 : storedGroups(cpu, 0, held);
   if (step(cpu) < 0) return REFUSED;
   settle(cpu);
-  const r = c + (inIrq ? hwRegs1 : HW_REGS);
-  if (load<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0)) != 0) {
-    const next = infoOf(load<u32>(c + (inIrq ? HW_PC1 : HW_PC0)));
-    clear(r, (load<u64>(info) | load<u64>(info, OP_WRITTEN)) & ~load<u64>(next));
-    return load<u32>(info, OP_GROUPS) | (drains ? STORED : 0);
+  if ((held | buffered(cpu)) != 0) touched |= 1 << GROUP_OWN_STORES;
+  if (load<u32>(liveAt) != 0) {
+    const written = load<u64>(info, OP_WRITTEN);
+    const dead = (load<u64>(info) | written) & ~load<u64>(infoOf(load<u32>(pcAt)));
+    clear(c + (inIrq ? hwRegs1 : HW_REGS), dead);
+    if (inIrq) handlerRegisters = written | dead;
+    else taskRegisters = written | dead;
+    return touched | load<u32>(info, OP_GROUPS);
   }
-  if (!inIrq) {
-    programEnded(cpu);
-    clearDead(cpu);
+  if (inIrq) {
+    handlerRegisters = u64.MAX_VALUE;
+    return ALL_GROUPS;
   }
+  programEnded(cpu);
+  clearDead(cpu);
+  taskRegisters = u64.MAX_VALUE;
   return ALL_GROUPS;
 }
 
 function goOnInUserMode(cpu: u32): i32 {
   if (!hasAccess(cpu)) return REFUSED;
   doAccess(cpu);
+  if (load<u32>(hw(cpu), HW_LIVE0) == 0) return TRANSLATED;
   clearDead(cpu);
+  taskRegisters = u64.MAX_VALUE;
   return ALL_GROUPS;
 }

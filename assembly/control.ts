@@ -24,6 +24,8 @@ export const SC_STATES_MOST: u32 = 11;
 /** Switches away from a CPU that could have gone on; u32.MAX_VALUE for any number. */
 export const SC_SWITCHES_MOST: u32 = 12;
 
+/** u16 for each word from STATE's first to the last of a page table: number of its piece, or NO_PIECE. */
+export const SC_PIECE_OF: u32 = 15;
 /** 1: the program has broadcasts. */
 export const SC_BROADCASTS: u32 = 13;
 /** Where the tables of reduce.ts are; 0: every choice of every state is tried. */

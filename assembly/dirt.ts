@@ -5,7 +5,7 @@
  */
 import { frameOf, occupied, PAY_WRITE } from "./assoc";
 import { hasStore } from "./cells";
-import { CFG_FRAMES, CFG_ORACLE, config } from "./config";
+import { CFG_FRAMES, CFG_ORACLE, CFG_SEARCHED, config } from "./config";
 import { KIND_STORE, PTE_D } from "./isa";
 import {
   cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw, pteAddress, radixBits, radixMask, slots, tableDirt, tableMetaOf, tablePages,
@@ -15,6 +15,7 @@ import { FM_COPY_TO, FM_JUDGED, NO_SITE, SITE_JUDGED, TM_BASE, TM_LEVEL, TM_LIVE
 import { pfnOf } from "./oracle";
 import { LOST_DIRTY, report, frameSiteAt } from "./report";
 import { tableAt } from "./tables";
+import { noteWrote } from "./wrote";
 
 // @ts-ignore: decorator
 @inline
@@ -29,16 +30,21 @@ function bitOf(address: usize): u32 {
   return 1 << (<u32>index & 7);
 }
 
+function setBits(address: usize, bits: u32): void {
+  store<u8>(byteOf(address), <u8>bits);
+  if (config(CFG_SEARCHED) != 0) noteWrote(byteOf(address) & ~(<usize>7));
+}
+
 /** Hardware set D in the entry, which had it clear. */
 export function dirtyUnseen(address: usize): void {
   const bits: u32 = load<u8>(byteOf(address));
-  store<u8>(byteOf(address), <u8>(bits | bitOf(address)));
+  setBits(address, bits | bitOf(address));
 }
 
 /** A program knows the entry as it is now. */
 export function entrySeen(address: usize): void {
   const bits: u32 = load<u8>(byteOf(address));
-  if ((bits & bitOf(address)) != 0) store<u8>(byteOf(address), <u8>(bits & ~bitOf(address)));
+  if ((bits & bitOf(address)) != 0) setBits(address, bits & ~bitOf(address));
 }
 
 /** A program of `cpu` loaded the entry: from memory, unless a store of its own is still on the way there. */

@@ -2,8 +2,8 @@
  * The adversary: every state that choices can reach, breadth first, each once; so a first violation is a shortest one.
  *
  * A state is loaded once and each of its choices tried on it: choose() changes the world, leave() takes the difference and puts the world
- * back. What the choices lead to is *pending* for a while: its place in the table of seen states is asked for at once and looked at
- * later, so that the time memory takes is spent on the next choices. A pending record is
+ * back. What the choices lead to is *pending* for a while, so that the places of many in the table of seen states can be asked for
+ * together: most are far away in memory. A pending record is
  *
  *   {fingerprint u64, packed state before u32, its number u32, choice u32, bytes of the change u32, 0} change
  */
@@ -11,7 +11,7 @@ import { openBlocks, takeSpan } from "./blocks";
 import { buffered } from "./cells";
 import {
   CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, clearDead, cpuOfChoice, NO_CHOICE, REFUSED,
-  REFUSED_SPOILT,
+  REFUSED_SPOILT, SPOILT_GROUPS, handlerRegisters, taskRegisters,
 } from "./choose";
 import { openCanonical, sortEntries } from "./canonical";
 import {
@@ -24,7 +24,7 @@ import { ample, NO_AMPLE } from "./reduce";
 import { forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
-  ALL_GROUPS, changeMost, checkLeft, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
+  changeMost, checkLeft, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
 } from "./snapshot";
 import { add, hasRoom, openVisited, statesSeen, touchPlace } from "./visited";
 
@@ -55,7 +55,7 @@ let packed: usize = 0;
 let depth: u32 = 0;
 /** Number of the first state of the next depth. */
 let depthEnd: u32 = 0;
-/** What keeps loads alive that are made for their own sake. */
+/** Keeps loads alive that are made for their own sake. */
 let touched: u64 = 0;
 
 /** Starts the threads of a case in a world whose setup is done. */
@@ -185,7 +185,8 @@ function attempt(choice: u32): bool {
     if (!flush()) status = SEARCH_OUT_OF_MEMORY;
   }
   const record = pendingEnd;
-  const end = leave(cpu, written == REFUSED_SPOILT ? ALL_GROUPS : <u32>written, record + RECORD_BYTES);
+  const touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
+  const end = leave(cpu, touchedGroups, taskRegisters, handlerRegisters, record + RECORD_BYTES);
   if (violationsSoFar() != 0) {
     const isReal = written != REFUSED_SPOILT;
     forgetViolations();
@@ -199,7 +200,6 @@ function attempt(choice: u32): bool {
   if (written == REFUSED_SPOILT) return false;
   if (nextPrint == loadedPrint) return true;
   countUp(SC_TRANSITIONS);
-  touched |= touchPlace(nextPrint);
   store<u64>(record, nextPrint);
   store<u32>(record, <u32>packed, RECORD_PACKED);
   store<u32>(record, state, RECORD_STATE);
@@ -210,8 +210,16 @@ function attempt(choice: u32): bool {
   return true;
 }
 
+/** Asks for the places of all that is pending at once: what takes long is then on its way together. */
+function touchPending(): void {
+  let sum: u64 = 0;
+  for (let at = pending; at < pendingEnd; at += RECORD_BYTES + <usize>load<u32>(at, RECORD_LENGTH)) sum ^= touchPlace(load<u64>(at));
+  touched = sum;
+}
+
 /** Adds what is pending. Returns false when memory is out. */
 function flush(): bool {
+  touchPending();
   let at = pending;
   for (; at < pendingEnd; ) {
     const change = at + RECORD_BYTES;

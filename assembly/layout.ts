@@ -7,7 +7,7 @@
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists |
- *            | ranges[mm] | page cache | hw[cpu] | plays[cpu] |
+ *            | ranges[mm] | page cache | hw[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
@@ -54,9 +54,6 @@ export let pageCache: usize = 0;
 export let hwBase: usize = 0;
 export let hwStride: usize = 0;
 export let slots: u32 = 0;
-/** How far the thread of each CPU has come in a case that is played, PLAY_BYTES each; script.ts. */
-export let plays: usize = 0;
-export const PLAY_BYTES: usize = 16;
 
 // Offsets within hw[cpu].
 export const HW_PC0: usize = 0;
@@ -79,8 +76,10 @@ export const HW_QUEUE_HEAD: usize = 64;
 export const HW_QUEUE_COUNT: usize = 68;
 /** 1 once the call in the task context has taken a step. */
 export const HW_STARTED: usize = 72;
-/** Spinlocks that this CPU holds. */
+/** u16: spinlocks that this CPU holds. */
 export const HW_SPINS: usize = 76;
+/** u16: how far the thread has come in a case that is played, number of its item << 1, and PLAY_FAULT (script.ts). */
+export const HW_PLAY: usize = 78;
 export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
@@ -274,8 +273,6 @@ function planState(at: usize): usize {
   pageCache = at;
   at = line(at + (<usize>config(CFG_CACHE) << 4));
   at = planHw(at);
-  plays = at;
-  at = line(at + PLAY_BYTES * <usize>(cpus + 1));
   stateEnd = at;
   return at;
 }

@@ -18,7 +18,7 @@ import {
   stateBase, tablePages,
 } from "./layout";
 import { TM_LEVEL } from "./meta";
-import { PLAY_FAULT, playOf } from "./script";
+import { isFaulting, itemNumber } from "./script";
 
 /** ample() found no single choice that is enough. */
 export const NO_AMPLE: i32 = -1;
@@ -130,9 +130,8 @@ function addProgram(cpu: u32, pc: u32, views: u32, isTask: bool): bool {
   let u: u64 = u64.MAX_VALUE;
   let c: u64 = u64.MAX_VALUE;
   let ends = true;
-  const play = playOf(cpu);
   // The access whose fault is handled is tried again.
-  const next = load<u32>(play) + (load<u32>(play, PLAY_FAULT) != 0 ? 0 : 1);
+  const next = itemNumber(cpu) + (isFaulting(cpu) ? 0 : 1);
   for (let view: u32 = 0; view < load<u32>(tables, RD_VIEWS); view++) {
     if (((views >> view) & 1) == 0) continue;
     const at = opAt(view, cpu, pc);
@@ -159,7 +158,7 @@ function addScript(cpu: u32, views: u32): void {
   let c: u64 = u64.MAX_VALUE;
   for (let view: u32 = 0; view < load<u32>(tables, RD_VIEWS); view++) {
     if (((views >> view) & 1) == 0) continue;
-    const script = base(RD_SCRIPT) + (itemAt(view, cpu, load<u32>(playOf(cpu))) << 4);
+    const script = base(RD_SCRIPT) + (itemAt(view, cpu, itemNumber(cpu)) << 4);
     u &= load<u64>(script);
     c &= load<u64>(script, 8);
   }

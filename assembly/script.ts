@@ -6,14 +6,13 @@
  *
  *   scripts    one {address of the items u32, items u32} for each CPU
  *   item       {kind u32, what u32, access kind u32, arguments u32, six u64}     ITEM_BYTES; what: the program counter, page or task
- *   play       {item that the thread is at u32, PLAY_FAULT u32, 0}               PLAY_BYTES, for each CPU, in STATE
  *   liberty    {kind u32, cpu u32, vpn u32, access kind u32}
  */
 import { CFG_FAULT_ENTRY, CFG_REGISTERS, CFG_SWITCH_ENTRY, config } from "./config";
 import { SC_LIBERTIES, SC_SCRIPTS, told } from "./control";
-import { HW_REGS, HW_STATUS0, HW_TASK, hw, PLAY_BYTES, plays } from "./layout";
+import { HW_PLAY, HW_REGS, HW_STATUS0, HW_TASK, hw } from "./layout";
 import { begin, isLive } from "./step";
-import { access, evict, speculate } from "./tlb";
+import { access as accessPage, evict, isPlainHit, speculate } from "./tlb";
 import { mergeLog } from "./walk";
 
 export const ITEM_CALL: u32 = 0;
@@ -25,18 +24,12 @@ export const LIBERTY_TOUCH: u32 = 0;
 export const LIBERTY_FILL: u32 = 1;
 export const LIBERTY_EVICT: u32 = 2;
 export const LIBERTY_BYTES: usize = 16;
-/** 1 while the program that runs handles a fault of the item, which is an access. */
-export const PLAY_FAULT: usize = 4;
+/** In HW_PLAY: the program that runs handles a fault of the item, which is an access. */
+const PLAY_FAULT: u32 = 1;
 const ITEM_WHAT: usize = 4;
 const ITEM_KIND: usize = 8;
 const ITEM_COUNT: usize = 12;
 const ITEM_ARGS: usize = 16;
-
-// @ts-ignore: decorator
-@inline
-export function playOf(cpu: u32): usize {
-  return plays + <usize>cpu * PLAY_BYTES;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -48,13 +41,25 @@ function scriptOf(cpu: u32): usize {
 // @ts-ignore: decorator
 @inline
 function itemOf(cpu: u32): usize {
-  const at = load<u32>(playOf(cpu));
+  const at = itemNumber(cpu);
   const script = scriptOf(cpu);
   return at < load<u32>(script, 4) ? <usize>load<u32>(script) + <usize>at * ITEM_BYTES : 0;
 }
 
+/** Number of the item that a CPU's thread is at. */
+// @ts-ignore: decorator
+@inline
+export function itemNumber(cpu: u32): u32 {
+  return <u32>load<u16>(hw(cpu), HW_PLAY) >> 1;
+}
+
+/** Whether the program that a CPU's task runs handles a fault of its item. */
+export function isFaulting(cpu: u32): bool {
+  return (<u32>load<u16>(hw(cpu), HW_PLAY) & PLAY_FAULT) != 0;
+}
+
 export function isFinished(cpu: u32): bool {
-  return load<u32>(playOf(cpu)) == load<u32>(scriptOf(cpu), 4);
+  return itemNumber(cpu) == load<u32>(scriptOf(cpu), 4);
 }
 
 /** Begins the items from here on, up to one that does something, or to an access. */
@@ -76,20 +81,21 @@ export function beginItems(cpu: u32): void {
 }
 
 function finishItem(cpu: u32, item: usize): void {
-  const play = playOf(cpu);
-  if (load<u32>(item) == ITEM_SWITCH) store<u32>(hw(cpu), load<u32>(item, ITEM_WHAT) + 1, HW_TASK);
-  store<u32>(play, load<u32>(play) + 1);
+  const c = hw(cpu);
+  if (load<u32>(item) == ITEM_SWITCH) store<u32>(c, load<u32>(item, ITEM_WHAT) + 1, HW_TASK);
+  store<u16>(c, <u16>((<u32>load<u16>(c, HW_PLAY) | PLAY_FAULT) + 1), HW_PLAY);
 }
 
 /** The program of a CPU's task context has ended. */
 export function programEnded(cpu: u32): void {
-  const play = playOf(cpu);
+  const c = hw(cpu);
   const item = itemOf(cpu);
   if (item == 0) return;
-  if (load<u32>(play, PLAY_FAULT) != 0) {
-    store<u32>(play, 0, PLAY_FAULT);
+  const play: u32 = load<u16>(c, HW_PLAY);
+  if ((play & PLAY_FAULT) != 0) {
+    store<u16>(c, <u16>(play & ~PLAY_FAULT), HW_PLAY);
     // The access is tried again.
-    if (load<u64>(hw(cpu), HW_STATUS0) == 0) return;
+    if (load<u64>(c, HW_STATUS0) == 0) return;
   }
   finishItem(cpu, item);
   beginItems(cpu);
@@ -107,15 +113,16 @@ export function hasAccess(cpu: u32): bool {
 export function doAccess(cpu: u32): void {
   const item = itemOf(cpu);
   const vpn = load<u32>(item, ITEM_WHAT);
-  const fault = access(cpu, vpn, load<u32>(item, ITEM_KIND));
+  const fault = accessPage(cpu, vpn, load<u32>(item, ITEM_KIND));
   mergeLog(cpu);
   if (fault == 0) {
     finishItem(cpu, item);
     beginItems(cpu);
     return;
   }
-  store<u32>(playOf(cpu), 1, PLAY_FAULT);
-  const r = hw(cpu) + HW_REGS;
+  const c = hw(cpu);
+  store<u16>(c, <u16>(<u32>load<u16>(c, HW_PLAY) | PLAY_FAULT), HW_PLAY);
+  const r = c + HW_REGS;
   store<u64>(r, <u64>vpn);
   store<u64>(r, <u64>(fault & 0x7fffffff), 8);
   begin(cpu, config(CFG_FAULT_ENTRY));
@@ -132,15 +139,28 @@ export function cpuOfLiberty(index: u32): u32 {
   return load<u32>(libertyAt(index), 4);
 }
 
-/** Takes a liberty. Returns false when it is not allowed; what it did then has to be put back. */
-export function takeLiberty(index: u32): bool {
+export const LIBERTY_TAKEN: u32 = 0;
+/** It is not allowed, or would change nothing; nothing has changed. */
+export const LIBERTY_REFUSED: u32 = 1;
+/** It is not allowed, and what it did is to be put back. */
+export const LIBERTY_SPOILT: u32 = 2;
+
+/** Takes a liberty. */
+export function takeLiberty(index: u32): u32 {
   const liberty = libertyAt(index);
   const kind = load<u32>(liberty);
   const cpu = load<u32>(liberty, 4);
   const vpn = <u64>load<u32>(liberty, 8);
-  if (kind == LIBERTY_EVICT) return evict(cpu, vpn);
-  if (kind == LIBERTY_TOUCH && isLive(cpu)) return false;
-  const done = kind == LIBERTY_FILL ? speculate(cpu, vpn) : access(cpu, vpn, load<u32>(liberty, 12)) == 0;
+  if (kind == LIBERTY_EVICT) return evict(cpu, vpn) ? LIBERTY_TAKEN : LIBERTY_REFUSED;
+  if (kind == LIBERTY_TOUCH) {
+    const access = load<u32>(liberty, 12);
+    if (isLive(cpu) || isPlainHit(cpu, vpn, access)) return LIBERTY_REFUSED;
+    return done(cpu, accessPage(cpu, vpn, access) == 0);
+  }
+  return done(cpu, speculate(cpu, vpn));
+}
+
+function done(cpu: u32, isTaken: bool): u32 {
   mergeLog(cpu);
-  return done;
+  return isTaken ? LIBERTY_TAKEN : LIBERTY_SPOILT;
 }

@@ -194,6 +194,15 @@ function tryAccess(cpu: u32, vpn: u64, kind: u32): u32 {
   return 0;
 }
 
+/** Whether an access would find all that it needs in an entry that the oracle does not watch: it changes nothing but the order of use. */
+export function isPlainHit(cpu: u32, vpn: u64, kind: u32): bool {
+  const slot = probe(cpu, kind == KIND_FETCH ? CODE : DATA, vpn, 0);
+  if (slot == NO_SLOT) return false;
+  const at = entryAt(hw(cpu), slot);
+  const need = kind == KIND_FETCH ? PAY_EXEC : (kind & 1) != 0 ? PAY_WRITE | PAY_DIRTY : 0;
+  return (load<u64>(at) & KEY_WATCH) == 0 && (need & ~load<u64>(at, ENTRY_PAYLOAD)) == 0;
+}
+
 /** Hardware's freedom: a walk and a fill without an access. Sets A, never D. Returns whether anything was filled. */
 export function speculate(cpu: u32, vpn: u64): bool {
   const c = hw(cpu);

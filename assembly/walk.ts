@@ -5,7 +5,7 @@
  * bound phase the log waits for the weave, so that what a CPU pays does not depend on the order in which CPUs ran.
  */
 import { find, frameOf, insert, keyOf, NO_SLOT, PAY_EXEC, PAY_MASK, PAY_SHIFT, touch, KEY_WATCH } from "./assoc";
-import { CFG_ASSIST, CFG_TABLES, config, PWC_PDE } from "./config";
+import { CFG_ASSIST, CFG_SEARCHED, CFG_TABLES, config, PWC_PDE } from "./config";
 import {
   FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A, PTE_PEND_D,
   PTE_PS, PTE_U, PTE_W, KIND_STORE,
@@ -16,6 +16,7 @@ import {
 import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
+import { noteWrote } from "./wrote";
 import { tally, TLB_ASSISTS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 import { dirtyUnseen } from "./dirt";
 import { cachedDead, isLiveTable, walkBegins, walkEnds, walkReads } from "./tables";
@@ -88,6 +89,7 @@ export function mergeLog(cpu: u32): void {
     if ((pte & PTE_PEND) == 0) continue;
     const set = ((pte & PTE_PEND_A) != 0 ? PTE_A : 0) | ((pte & PTE_PEND_D) != 0 ? PTE_D : 0);
     store<u64>(at, (pte & ~PTE_PEND) | set);
+    if (config(CFG_SEARCHED) != 0) noteWrote(at);
     if ((set & ~pte & PTE_D) != 0 && (pte & PTE_P) != 0) {
       dirtyUnseen(at);
       pteDirtied(at, pte | set);

@@ -167,10 +167,9 @@ class Searcher {
   }
 
   #isFinished(): boolean {
-    const { u32 } = this.#state.world;
-    return this.#one.threads.every(
-      ({ cpu, does }) => u32[(this.#v("plays") + cpu * this.#v("PLAY_BYTES")) / 4] === does.length,
-    );
+    const { u16 } = this.#state.world;
+    const at = (cpu: number): number => this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("HW_PLAY");
+    return this.#one.threads.every(({ cpu, does }) => u16[at(cpu) / 2]! >> 1 === does.length);
   }
 
   #forget(): void {

@@ -8,7 +8,7 @@ import { EngineMachine } from "./machine.js";
 import { type GroupBits, opInfos } from "./op-table.js";
 import { reductionBytes, writeReduction } from "./reduce-tables.js";
 import { analyse, type Reduction } from "./reduction.js";
-import { piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
+import { type Piece, piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
 import type { World } from "./world.js";
 
 /** A case in the engine, before the first choice. */
@@ -117,21 +117,22 @@ function writeTables(play: Case, machine: EngineMachine, tables: Tables): Record
     LIBERTIES: writeLiberties(play.liberties, world, tables),
     LIBERTY_COUNT: play.liberties.length,
     BROADCASTS: play.program.ops.some(({ op }) => op === "TLBI") ? 1 : 0,
-    ...writePieces(groups, tables),
+    ...writePieces(groups, world, tables),
   };
 }
 
 function writeOps(world: World, tables: Tables): number {
   const bit = (name: string): number => 1 << world.value(`GROUP_${name}`);
   const bits: GroupBits = {
-    record: (kind) => 1 << kind,
     tables: bit("TABLES"),
     frames: bit("FRAMES"),
     ranges: bit("RANGES"),
     cache: bit("CACHE"),
     holders: bit("HOLDERS"),
     cpus: bit("CPUS"),
-    all: bit("CPUS") * 2 - 1,
+    queue: bit("OWN_QUEUE"),
+    entries: bit("OWN_ENTRIES"),
+    all: bit("CPU") - bit("TABLES"),
   };
   const infos = opInfos(world.program, bits);
   const { at, view } = tables.take(infos.length * 24);
@@ -194,7 +195,11 @@ function writeLiberties(liberties: readonly Liberty[], world: World, tables: Tab
 
 const PIECE_BYTES = 32;
 
-function writePieces(groups: readonly (readonly Run[])[], tables: Tables): Record<string, number> {
+function writePieces(
+  groups: readonly (readonly Run[])[],
+  world: World,
+  tables: Tables,
+): Record<string, number> {
   const all = groups.flatMap((runs) => runs.flatMap(({ pieces }) => pieces));
   const pieces = tables.take(all.length * PIECE_BYTES);
   all.forEach(({ address, masks }, number) => {
@@ -204,6 +209,7 @@ function writePieces(groups: readonly (readonly Run[])[], tables: Tables): Recor
     pieces.view.setUint32(number * PIECE_BYTES + 24, address, true);
   });
   const directory = tables.take(groups.length * 8);
+  const pieceOf = writePieceNumbers(all, world, tables);
   let number = 0;
   groups.forEach((runs, group) => {
     const table = tables.take(runs.length * 16);
@@ -216,7 +222,20 @@ function writePieces(groups: readonly (readonly Run[])[], tables: Tables): Recor
     directory.view.setUint32(group * 8, table.at, true);
     directory.view.setUint32(group * 8 + 4, runs.length, true);
   });
-  return { PIECES: pieces.at, PIECE_COUNT: all.length, GROUPS: directory.at };
+  return { PIECES: pieces.at, PIECE_COUNT: all.length, PIECE_OF: pieceOf, GROUPS: directory.at };
+}
+
+/** For each word up to the frames, of records, page tables and what is known of those, the piece that it is in. */
+function writePieceNumbers(pieces: readonly Piece[], world: World, tables: Tables): number {
+  const from = world.value("stateBase");
+  const words = (world.value("frameMeta") - from) / 8;
+  const { at, view } = tables.take(words * 2);
+  for (let word = 0; word < words; word++) view.setUint16(word * 2, world.value("NO_PIECE"), true);
+  pieces.forEach(({ address }, number) => {
+    const word = (address - from) / 8;
+    for (const one of [word, word + 1]) if (one < words) view.setUint16(one * 2, number, true);
+  });
+  return at;
 }
 
 /** A fixed random number for each piece: SplitMix64. */

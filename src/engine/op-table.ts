@@ -6,13 +6,15 @@ import type { MicroOp, OpName, Program } from "../dsl/program.js";
 
 /** Sets of groups of pieces, as bits; the numbers are the engine's. */
 export interface GroupBits {
-  readonly record: (kind: number) => number;
   readonly tables: number;
   readonly frames: number;
   readonly ranges: number;
   readonly cache: number;
   readonly holders: number;
+  /** Flags, queues and entries of all CPUs; queue and entries of one's own. */
   readonly cpus: number;
+  readonly queue: number;
+  readonly entries: number;
   readonly all: number;
 }
 
@@ -89,14 +91,14 @@ function writtenBy(op: MicroOp): bigint {
   return mask;
 }
 
-/** Steps that write nothing but registers and their own CPU's flags, queue, store buffer and translations. */
+/** Steps that write nothing but registers, their own CPU's flags and its store buffer. */
 const OWN: ReadonlySet<OpName> = new Set([
   "LD",
+  "PTE_LD",
   "AWAIT",
   "MASK_TEST",
   "MASK_NEXT",
   "MASK_COUNT",
-  "QPOP",
   "FZERO",
   "RFIND",
   "XLOAD",
@@ -104,23 +106,23 @@ const OWN: ReadonlySet<OpName> = new Set([
   "IRQ_OFF",
   "IRQ_ON",
   "WORK",
-  "DSB",
 ]);
 const FIELDS =
   /^(ST|XCHG|CAS|FADD|ADDV|ORV|ANDV|LOCK|UNLOCK|TRYLOCK|RLOCK|RUNLOCK|WLOCK|WUNLOCK|DOWNGRADE|TRYRLOCK|MASK_SET|MASK_CLR|MASK_ZERO)$/;
 const SILENT: ReadonlySet<OpName> = new Set(["WINDOW", "COUNT", "MARK", "SLEEP"]);
 
-function groupsOf({ op, imm }: MicroOp, bits: GroupBits): number {
+function groupsOf({ op }: MicroOp, bits: GroupBits): number {
   if (OWN.has(op) || SILENT.has(op)) return 0;
-  if (FIELDS.test(op)) return bits.record(Number(imm >> 32n));
-  // It may have read a dirty bit that nobody had seen.
-  if (op === "PTE_LD") return bits.tables;
-  if (/^PTE_/.test(op)) return bits.tables | bits.frames | bits.cpus;
-  if (/^(INVLPG|FLUSH_PCID|FLUSH_ALL|FALLOC)$/.test(op)) return bits.frames;
+  // A word of a record or a page table is noted when it is written; the oracle writes more.
+  if (FIELDS.test(op)) return 0;
+  if (/^PTE_/.test(op)) return bits.frames | bits.cpus;
+  if (/^(INVLPG|FLUSH_PCID|FLUSH_ALL)$/.test(op)) return bits.frames | bits.entries;
+  if (op === "FALLOC") return bits.frames;
+  if (op === "QPOP") return bits.queue;
   if (/^(QPUSH|RAISE|RAISE1)$/.test(op)) return bits.cpus;
   if (/^(TALLOC|TFREE)$/.test(op)) return bits.tables | bits.frames | bits.cpus;
   if (/^(PROMISE|CLEAN|DIRTY)$/.test(op)) return bits.frames | bits.cpus;
-  if (op === "CR3") return bits.holders | bits.frames;
+  if (op === "CR3") return bits.holders | bits.frames | bits.entries;
   if (op === "RSET") return bits.ranges;
   if (op === "XSTORE") return bits.cache;
   if (OPS[op].class === "free") return 0;

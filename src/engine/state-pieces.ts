@@ -37,10 +37,13 @@ export function piecesOf(world: World, registers: readonly RegisterUse[]): Run[]
   groups[world.value("GROUP_RANGES")] = pieces.plain("ranges", world.size.mms * world.value("rangesStride"));
   groups[world.value("GROUP_CACHE")] = pieces.plain("pageCache", world.size.cache * 16);
   groups[world.value("GROUP_HOLDERS")] = pieces.plain("holders", world.size.tables * 8);
-  groups[world.value("GROUP_CPUS")] = [];
+  // Numbers that are bits of sets and no groups.
+  for (let bit = world.value("GROUP_CPUS"); bit < world.value("GROUP_CPU"); bit++) groups[bit] = [];
   for (let cpu = 0; cpu < world.size.cpus; cpu++) {
     const first = world.value("GROUP_CPU") + cpu * world.value("OF_CPU");
-    groups[first + world.value("OF_CPU_SHARED")] = pieces.shared(cpu);
+    groups[first + world.value("OF_CPU_FLAGS")] = pieces.flags(cpu);
+    groups[first + world.value("OF_CPU_QUEUE")] = pieces.queue(cpu);
+    groups[first + world.value("OF_CPU_ENTRIES")] = pieces.entries(cpu);
     groups[first + world.value("OF_CPU_TASK")] = pieces.registers(cpu, "HW_REGS", registers[cpu]!.task);
     groups[first + world.value("OF_CPU_HANDLER")] = pieces.registers(cpu, "hwRegs1", registers[cpu]!.handler);
     groups[first + world.value("OF_CPU_STORES")] = pieces.stores(cpu);
@@ -105,21 +108,22 @@ class Pieces {
     return this.#runs(this.#v(base), bytes, () => WORD);
   }
 
-  /** Flags but the status of what has ended; then the queue up to the end of what the oracle knows of entries; and the thread's place. */
-  shared(cpu: number): Run[] {
-    const c = this.#hw(cpu);
+  /** One run of five pieces: flags but the status of what has ended, and the thread's place. */
+  flags(cpu: number): Run[] {
     const status = new Set([this.#v("HW_STATUS0"), this.#v("HW_STATUS1")]);
-    const end = this.#v("hwExcuses") + this.#slots() * 8;
-    return [
-      ...this.#runs(c, this.#v("HW_REGS"), (offset) => (status.has(offset) ? 0n : WORD)),
-      ...this.#runs(
-        c + this.#v("hwQueue"),
-        this.#v("hwBroadcast") + BROADCAST - this.#v("hwQueue"),
-        () => WORD,
-      ),
-      ...this.#runs(c + this.#v("hwEntries"), end - this.#v("hwEntries"), () => WORD),
-      ...this.#runs(this.#v("plays") + cpu * this.#v("PLAY_BYTES"), this.#v("PLAY_BYTES"), () => WORD),
-    ];
+    return this.#runs(this.#hw(cpu), this.#v("HW_REGS"), (offset) => (status.has(offset) ? 0n : WORD));
+  }
+
+  /** The call queue, and what the CPU has broadcast. */
+  queue(cpu: number): Run[] {
+    const bytes = this.#v("hwBroadcast") + BROADCAST - this.#v("hwQueue");
+    return this.#runs(this.#hw(cpu) + this.#v("hwQueue"), bytes, () => WORD);
+  }
+
+  /** Translations, and what the oracle knows of them. */
+  entries(cpu: number): Run[] {
+    const bytes = this.#v("hwExcuses") + this.#v("slots") * 8 - this.#v("hwEntries");
+    return this.#runs(this.#hw(cpu) + this.#v("hwEntries"), bytes, () => WORD);
   }
 
   registers(cpu: number, base: string, count: number): Run[] {
@@ -140,10 +144,6 @@ class Pieces {
 
   #hw(cpu: number): number {
     return this.#v("hwBase") + cpu * this.#v("hwStride");
-  }
-
-  #slots(): number {
-    return this.#v("slots");
   }
 
   /** Offsets of u32 constants by name. */
