@@ -142,16 +142,17 @@ function expand(): u32 {
   return canMove || allFinished() ? SEARCH_MORE : deadlock();
 }
 
-/** Tries one choice that stands for all others, if there is one. */
+/** Tries one choice that stands for all others, if there is one. One that ends in a violation stands for itself alone. */
 function expandOne(): bool {
   const enough = ample(0);
   if (enough == NO_AMPLE) return false;
   const cpu = <u32>enough & 255;
   const choice = enough < 256 ? choiceOf(CHOICE_STEP, cpu, 0) : choiceOf(CHOICE_DRAIN, cpu, (<u32>enough >> 8) - 1);
+  const violations = told(SC_VIOLATIONS);
   const isEnabled = attempt(choice);
   assert(isEnabled); // a disabled step is never enough
   if (ASC_NO_ASSERT == 0) checkLeft();
-  return isEnabled;
+  return isEnabled && (told(SC_VIOLATIONS) == violations || status != SEARCH_MORE);
 }
 
 function allFinished(): bool {

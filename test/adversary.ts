@@ -24,8 +24,8 @@ export interface PlainSearch {
 interface Level {
   readonly key: string;
   readonly snapshot: readonly Uint8Array[];
-  readonly choices: readonly Choice[];
-  readonly isSingle: boolean;
+  choices: readonly Choice[];
+  isSingle: boolean;
   next: number;
   hasMoved: boolean;
 }
@@ -110,11 +110,20 @@ class Searcher {
     this.#noteWindows();
     const broken = this.#broken();
     for (const name of broken) this.#violations.add(name);
-    if (broken.length > 0) return;
+    if (broken.length > 0) return this.#widen(level);
     const key = this.#key();
     const known = this.#seen.get(key);
     if (level.isSingle && known === true) throw new RangeError("single choices go round in a circle");
     if (known === undefined) this.#enter(key);
+  }
+
+  /** A single choice that ends in a violation has nothing behind it that could stand for the others. */
+  #widen(level: Level): void {
+    if (!level.isSingle) return;
+    this.#restore(level);
+    level.choices = this.#all();
+    level.isSingle = false;
+    level.next = 0;
   }
 
   /** False when the choice is not enabled; then the world may be spoilt. */

@@ -40,6 +40,8 @@ export interface Things {
   /** The loaded root and its PCID. */
   root(cpu: number): bigint;
   queue(cpu: number): bigint;
+  /** Whether it runs a call or an interrupt handler, which the oracle asks at accesses. */
+  running(cpu: Known): bigint;
   /** The pending interrupt: raising uses, taking changes. */
   pending(cpu: number): bigint;
   /** How many bits all of them take. */
@@ -65,11 +67,12 @@ export function thingsOf(cpus: number, mms: number): Things {
     cache: bit(5),
     calls: bit(6),
     ranges: (mm) => sum((one) => bit(7 + one), mm, mms),
-    translations: (cpu) => bit(perCpu + 4 * cpu),
-    root: (cpu) => bit(perCpu + 4 * cpu + 1),
-    queue: (cpu) => bit(perCpu + 4 * cpu + 2),
-    pending: (cpu) => bit(perCpu + 4 * cpu + 3),
-    count: perCpu + 4 * cpus,
+    translations: (cpu) => bit(perCpu + 5 * cpu),
+    root: (cpu) => bit(perCpu + 5 * cpu + 1),
+    queue: (cpu) => bit(perCpu + 5 * cpu + 2),
+    pending: (cpu) => bit(perCpu + 5 * cpu + 3),
+    running: (cpu) => sum((one) => bit(perCpu + 5 * one + 4), cpu, cpus),
+    count: perCpu + 5 * cpus,
   };
 }
 
@@ -164,7 +167,13 @@ function isLumped(kind: RecordKind): boolean {
 /** A user access: it may walk, fill, set A and D, and asks the oracle. */
 export function accessFootprint(things: Things, cpu: number): Footprint {
   return {
-    uses: things.upper | things.tables | things.frames | things.marks | things.root(cpu),
+    uses:
+      things.upper |
+      things.tables |
+      things.frames |
+      things.marks |
+      things.root(cpu) |
+      things.running(undefined),
     changes: things.leaf | things.translations(cpu),
   };
 }

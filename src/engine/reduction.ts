@@ -98,8 +98,7 @@ class Plan {
     this.#cells = new Cells(one.program, this.#records, this.#things.count);
     this.#runs = this.#follow();
     for (const run of this.#runs) this.#own.set(run, this.#footprints(run));
-    for (const run of this.#runs)
-      if (run.entry !== HANDLER) this.#own.set(run, this.#beginning(run, this.#own.get(run)!));
+    for (const run of this.#runs) this.#own.set(run, this.#bounded(run, this.#own.get(run)!));
   }
 
   reduction(): Reduction {
@@ -202,12 +201,21 @@ class Plan {
     });
   }
 
-  /** The first step of a call that promises something at its end is where that promise begins to count. */
-  #beginning(run: Started, own: readonly Footprint[]): readonly Footprint[] {
-    if (!this.#ops.some((op, pc) => op.op === "PROMISE" && run.known[pc] !== undefined)) return own;
-    const first = firstSteps(this.#ops, run);
-    const begins: Footprint = { uses: 0n, changes: this.#things.calls };
-    return own.map((footprint, pc) => (first.has(pc) ? both(footprint, begins) : footprint));
+  /**
+   * Where a call begins to count for the oracle: its first step, for what it promises at its end and for accesses meanwhile; and where it
+   * ends.
+   */
+  #bounded(run: Started, own: readonly Footprint[]): readonly Footprint[] {
+    const isCall = run.entry !== HANDLER;
+    const promises = this.#ops.some((op, pc) => op.op === "PROMISE" && run.known[pc] !== undefined);
+    const running = this.#things.running([BigInt(run.cpu)]);
+    const begins = { uses: 0n, changes: running | (promises ? this.#things.calls : 0n) };
+    const first = isCall ? firstSteps(this.#ops, run) : new Set<number>();
+    return own.map((footprint, pc) => {
+      if (first.has(pc)) return both(footprint, begins);
+      const ends = this.#ops[pc]!.op === "END" && run.known[pc] !== undefined;
+      return ends ? both(footprint, { uses: 0n, changes: running }) : footprint;
+    });
   }
 
   /** Words that an op changes, as far as locks are concerned; for an op of a lock its word. */
@@ -276,7 +284,7 @@ class Plan {
       script: reach.map((one) => this.#script(thread, runs, one)),
       handler: both(handler === undefined ? NOTHING : reach[0]![handler.pc]!.touched, {
         uses: 0n,
-        changes: this.#things.pending(cpu),
+        changes: this.#things.pending(cpu) | this.#things.running([BigInt(cpu)]),
       }),
       anytime: this.#liberties(cpu, false),
       userTime: this.#liberties(cpu, true),
