@@ -8,7 +8,7 @@
  * `made` of a slot is the site that made it stale, `broken` the site that promised (a call's return) or freed although it was.
  */
 import { isHolder } from "./holders";
-import { CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
+import { CFG_CANONICAL, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
   cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, hw, pools, pteAddress, radixBits, radixMask,
@@ -153,7 +153,8 @@ export function frameFreed(pfn: u32, site: u32): void {
   store<u32>(meta, 0, FM_COPY_OF);
   recordDirty(pfn);
   if (load<u32>(meta, FM_COPY_FROM) != 0) endCopy(pfn);
-  if (load<i32>(meta, FM_MAPPED) <= 0 || !config(CFG_ORACLE)) return;
+  // A stale translation is marked already, and its generation tells; but equal worlds have equal marks, whatever came first.
+  if ((load<i32>(meta, FM_MAPPED) <= 0 && config(CFG_CANONICAL) == 0) || !config(CFG_ORACLE)) return;
   for (let other: u32 = 0; other < cpus; other++) {
     const c = hw(other);
     for (let from: u32 = 0; from < slots; from += 8) {
