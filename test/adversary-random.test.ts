@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { formatChoices } from "../src/dsl/choices.js";
 import { searchCase } from "../src/engine/search.js";
 import { exploreNaively, startOf } from "../src/reference/explore.js";
-import { randomMechanism, randomFrom } from "./generate-mechanism.js";
+import { randomFrom, randomMechanism } from "./generate-mechanism.js";
 import { randomRun } from "./random-schedule.js";
 
 const soak = Number(process.env.SOAK ?? 0);

@@ -49,7 +49,8 @@ export function exploreNaively(play: Case, limit = 50_000, options: NaiveOptions
 
 /** The state that a case's search begins with. */
 export function startOf(play: Case): ReferencePlayer {
-  const machine = new ReferenceMachine(play.program, configOf(play.machine));
+  const config = { ...configOf(play.machine), devices: play.devices ?? [] };
+  const machine = new ReferenceMachine(play.program, config);
   setUp(machine, play.setup);
   machine.forgetStatistics();
   return new Player(machine, play);
