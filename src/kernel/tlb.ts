@@ -69,14 +69,16 @@ export const flush_tlb_mm_range = routine(
     if (opt.slots.shootdown === "coherent") {
       const limit = taskSize(k);
       k.if(to.get().gt(limit), () => to.set(limit));
-      k.invalidateEverywhere("hardware coherence", mm.root, from.get(), to.get());
+      const forget = (): void => k.invalidateEverywhere("hardware coherence", mm.root, from.get(), to.get());
+      withGenerations(k, opt, mm, covered, forget);
       k.count("flushes.avoided.coherent-hardware");
       return;
     }
     if (opt.slots.shootdown === "tlbi") {
       const limit = taskSize(k);
       k.if(to.get().gt(limit), () => to.set(limit));
-      broadcastFlush(k, mm, from.get(), to.get());
+      const broadcast = (): void => broadcastFlush(k, mm, from.get(), to.get());
+      withGenerations(k, opt, mm, covered, broadcast);
       return;
     }
     const stride = k.copy(u64.of(0).add(stride_shift), "stride_shift");
@@ -173,6 +175,19 @@ function flushEverywhere(
       ),
   );
   if (opt.generations) completeGeneration(k, mm, new_tlb_gen);
+}
+
+/** A flush that needs no generation itself; where changes have generations, it completes theirs. */
+function withGenerations(
+  k: Builder,
+  opt: KernelOptions,
+  mm: Mm,
+  covered: Generations | undefined,
+  flush: () => void,
+): void {
+  const gens = opt.generations ? generationsOf(k, opt, mm, covered) : undefined;
+  flush();
+  if (opt.generations) completeGeneration(k, mm, gens!.last);
 }
 
 /** What the caller has raised already, or one more. */

@@ -51,8 +51,8 @@ export function userfaultfd_writeprotect(opt: KernelOptions): ProgramSource {
   });
 }
 
-/** Source: linux mm/userfaultfd.c, mwriteprotect_range(). */
-const mwriteprotect_range = routine(
+/** Source: linux mm/userfaultfd.c, mwriteprotect_range(). The caller holds mmap_lock, and need not run in the address space. */
+export const mwriteprotect_range = routine(
   "mwriteprotect_range",
   (
     k: Builder,
