@@ -12,6 +12,7 @@ import { CFG_FAULT_ENTRY, CFG_REGISTERS, CFG_SWITCH_ENTRY, config } from "./conf
 import { SC_LIBERTIES, SC_SCRIPTS, told } from "./control";
 import { HW_PLAY, HW_REGS, HW_STATUS0, HW_TASK, hw } from "./layout";
 import { begin, isLive } from "./step";
+import { violationsSoFar } from "./report";
 import { access as accessPage, evict, isPlainHit, speculate } from "./tlb";
 import { mergeLog } from "./walk";
 
@@ -162,5 +163,6 @@ export function takeLiberty(index: u32): u32 {
 
 function done(cpu: u32, isTaken: bool): u32 {
   mergeLog(cpu);
-  return isTaken ? LIBERTY_TAKEN : LIBERTY_SPOILT;
+  // A walk through a freed table is an event, whether it ends at a translation or not.
+  return isTaken || violationsSoFar() != 0 ? LIBERTY_TAKEN : LIBERTY_SPOILT;
 }

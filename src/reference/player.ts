@@ -132,9 +132,14 @@ export class Player<M extends SteppableMachine> {
   private take(liberty: Liberty | undefined): boolean {
     if (liberty === undefined) return false;
     const { cpu, vpn, kind = 0 } = liberty;
-    if (liberty.may === "fill") return this.machine.speculate(cpu, vpn);
     if (liberty.may === "evict") return this.machine.evict(cpu, vpn);
-    return this.machine.running(cpu) === null && this.machine.access(cpu, vpn, kind) === "ok";
+    if (liberty.may === "touch" && this.machine.running(cpu) !== null) return false;
+    const done =
+      liberty.may === "fill"
+        ? this.machine.speculate(cpu, vpn)
+        : this.machine.access(cpu, vpn, kind) === "ok";
+    // A walk through a freed table is an event, whether it ends at a translation or not.
+    return done || this.machine.state().oracle.violations.length > 0;
   }
 
   private resolved(item: Doing): Doing {
