@@ -14,8 +14,9 @@ import { scenario } from "./scenario.js";
 import { call, store } from "./stage.js";
 import { COPIED, staleWriter } from "./stale-writer.js";
 
-function build(broken: boolean) {
+function build(broken: boolean, interrupts = false) {
   return staleWriter({
+    interrupts,
     mutants: { "B-numa-migrate": broken },
     entries: ["task_numa_work"],
     does: [[call("task_numa_work", 0, 1)], [store(0)]],
@@ -39,6 +40,18 @@ export const subject = scenario({
       title: "while a flush is pending it counts as one that a TLB may have",
       expected: "safe",
       build: () => build(false),
+    },
+    "inaccessible-is-flushed-ipi": {
+      title: "the same with flushes by interrupts",
+      expected: "unsafe",
+      breaks: "lost-write",
+      build: () => build(true, true),
+    },
+    "upstream-ipi": {
+      title: "upstream with flushes by interrupts",
+      expected: "safe",
+      bounds: { model: "sc" },
+      build: () => build(false, true),
     },
   },
 });

@@ -2,7 +2,7 @@
  * B11. A gather that frees page tables ends while another one is open: it flushes everything, but has forgotten that tables go.
  *
  *   CPU 2: is idle, keeps the address space loaded, and has the way to page 0 in its paging-structure caches
- *   CPU 1: opens a gather for another page
+ *   CPU 1: opens a gather
  *   CPU 0: munmap(): unhooks the table of page 0; finds the other gather, forgets the table, skips CPU 2 because it is idle
  *   CPU 0: frees the table
  *   CPU 2: walks through it speculatively
@@ -10,21 +10,32 @@
  * unsafe; safe since such a gather always flushes as if it had freed tables, idle CPUs included.
  */
 
-import { ANON_RW } from "./pages.js";
+import { type ProgramSource, program } from "../dsl/index.js";
+import { tlb_finish_mmu, tlb_gather_mmu } from "../kernel/mmu_gather.js";
+import type { KernelOptions } from "../kernel/options.js";
+import { ANON_RW, mmNumber } from "./pages.js";
 import { scenario } from "./scenario.js";
-import { call, stage, threadsOf } from "./stage.js";
-import { MADV_DONTNEED } from "./stale-writer.js";
+import { call, stage } from "./stage.js";
 
 const IDLE_TASK = 0xffff_ffff;
+
+/** Some caller that works on the address space from outside and finds nothing to change. */
+function otherGather(opt: KernelOptions): ProgramSource {
+  return program("other_gather", ["mm"], (k, { mm: id }) => {
+    const tlb = tlb_gather_mmu(k, opt, mmNumber(k, id), { eager: false, fullmm: false });
+    tlb_finish_mmu(k, opt, tlb);
+  });
+}
 
 function build(broken: boolean) {
   return stage({
     mutants: { "B-nested-lost-levels": broken },
-    entries: ["munmap", "madvise"],
+    entries: ["munmap"],
+    extra: (opt) => [otherGather(opt)],
     machine: {
       cpus: 3,
       mms: 1,
-      tasks: 3,
+      tasks: 2,
       tables: 8,
       frames: 4,
       storeBuffer: 2,
@@ -32,7 +43,10 @@ function build(broken: boolean) {
       tlb: { sets: 1, ways: 1 },
     },
     setup: [
-      ...threadsOf(0, 3),
+      { do: "task", task: 0, mm: 0 },
+      { do: "switch", cpu: 0, task: 0 },
+      { do: "task", task: 1, mm: 0 },
+      { do: "switch", cpu: 2, task: 1 },
       { do: "call", cpu: 0, entry: "mmap", args: [0, 1, ANON_RW] },
       // Another table, so that only that of page 0 goes.
       { do: "call", cpu: 0, entry: "mmap", args: [2, 3, ANON_RW] },
@@ -42,7 +56,7 @@ function build(broken: boolean) {
     ],
     threads: [
       { cpu: 0, does: [call("munmap", 0, 1)] },
-      { cpu: 1, does: [call("madvise", 2, 3, MADV_DONTNEED)] },
+      { cpu: 1, does: [call("other_gather", 0)] },
     ],
     liberties: [
       { cpu: 2, may: "fill", vpn: 0 },

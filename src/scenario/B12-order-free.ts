@@ -15,6 +15,7 @@ import { staleWriter } from "./stale-writer.js";
 function build(broken: boolean) {
   return staleWriter({
     cpus: 2,
+    interrupts: true,
     mutants: { "B-order-free": broken },
     entries: ["munmap"],
     does: [[call("munmap", 0, 1)]],

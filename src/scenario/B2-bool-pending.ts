@@ -14,8 +14,9 @@ import { scenario } from "./scenario.js";
 import { call, store } from "./stage.js";
 import { COPIED, staleWriter } from "./stale-writer.js";
 
-function build(broken: boolean) {
+function build(broken: boolean, interrupts = false) {
   return staleWriter({
+    interrupts,
     mutants: { "B-bool-pending": broken },
     entries: ["task_numa_work"],
     pages: 2,
@@ -40,6 +41,12 @@ export const subject = scenario({
       title: "it counts those who have announced a flush",
       expected: "safe",
       build: () => build(false),
+    },
+    "bool-ipi": {
+      title: "the same with flushes by interrupts",
+      expected: "unsafe",
+      breaks: "lost-write",
+      build: () => build(true, true),
     },
   },
 });

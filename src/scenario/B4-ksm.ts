@@ -21,7 +21,7 @@ import { pte_mkold_clean, pte_t, pte_wrprotect } from "../kernel/pte.js";
 import { ANON_RW, mmNumber } from "./pages.js";
 import { scenario } from "./scenario.js";
 import { call, stage, threadsOf } from "./stage.js";
-import { announcedChange, MADV_FREE } from "./stale-writer.js";
+import { AT_ONCE, announcedChange, MADV_FREE } from "./stale-writer.js";
 
 /** The KSM thread, on an address space that it does not run in. */
 function ksmThread(opt: KernelOptions): ProgramSource {
@@ -60,6 +60,7 @@ const CLEARS_WRITE = "clear_refs_read_locked";
 
 function build(mutants: Mutants, clearers: readonly string[] = [CLEARS_DIRTY, CLEARS_WRITE]): Case {
   return stage({
+    set: AT_ONCE,
     mutants,
     entries: ["ksm_merge"],
     extra: (opt) => [
@@ -88,8 +89,9 @@ function build(mutants: Mutants, clearers: readonly string[] = [CLEARS_DIRTY, CL
 }
 
 /** The same with the system calls themselves, all by tasks of the address space. */
-function systemCalls(mutants: Mutants): Case {
+function systemCalls(mutants: Mutants, set: Readonly<Record<string, string>>): Case {
   return stage({
+    set,
     mutants,
     entries: ["madvise", "clear_refs", "ksm_merge"],
     machine: { cpus: 4, mms: 1, tasks: 4, tables: 6, frames: 4, tlb: { sets: 2, ways: 1 }, storeBuffer: 2 },
@@ -106,6 +108,7 @@ function systemCalls(mutants: Mutants): Case {
 
 /** Before 5.19 nobody knew which private pages are exclusive. */
 const WITHOUT_EXCLUSIVE: Mutants = { "cow-by-refcount": true };
+const OF_2017: Mutants = { ...WITHOUT_EXCLUSIVE, "B-softdirty-read-lock": true };
 
 export const subject = scenario({
   name: "B4-ksm",
@@ -127,8 +130,19 @@ export const subject = scenario({
       title: "entry-only, with the system calls themselves",
       expected: "unsafe",
       breaks: "lost-write",
+      build: () => systemCalls({ ...OF_2017, "B-ksm": true }, AT_ONCE),
+    },
+    "pending-syscalls": {
+      title: "pending, with the system calls themselves",
+      expected: "safe",
+      build: () => systemCalls(OF_2017, AT_ONCE),
+    },
+    "entry-only-ipi": {
+      title: "entry-only, with the system calls themselves and flushes by interrupts; random runs",
+      expected: "unsafe",
+      breaks: "lost-write",
       bounds: { pct: { runs: 20_000, changes: 4 } },
-      build: () => systemCalls({ ...WITHOUT_EXCLUSIVE, "B-ksm": true, "B-softdirty-read-lock": true }),
+      build: () => systemCalls({ ...OF_2017, "B-ksm": true }, {}),
     },
     exclusive: {
       title: "it looks at the entry, and flushes exclusive pages whatever their entry, as since 5.19",

@@ -17,10 +17,12 @@ import { pte_mkuffd_wp } from "../kernel/pte.js";
 import { scenario } from "./scenario.js";
 import { call, stage, store, threadsOf } from "./stage.js";
 import {
+  AT_ONCE,
   announcedChange,
   COPIED,
   getUserPage,
   KERNEL_OF_2020,
+  liftedByMonitor,
   liftedWhileWritten,
   PROTECTED,
   WATCHED_RW,
@@ -35,7 +37,7 @@ const LIFTS = "uffd_wp_resolve";
  */
 function liftedBeforeFlush(pending: string) {
   return stage({
-    set: { pending },
+    set: { ...AT_ONCE, pending },
     mutants: KERNEL_OF_2020,
     extra: (opt) => [
       getUserPage(),
@@ -111,6 +113,27 @@ export const subject = scenario({
       title: "today's rule with the same two callers",
       expected: "safe",
       build: () => liftedBeforeFlush("uffd-armed"),
+    },
+    "v0-ipi": {
+      title: "v0 with a monitor in another process, and flushes by interrupts",
+      expected: "unsafe",
+      breaks: "lost-write",
+      build: () => liftedByMonitor({ pending: "none" }),
+    },
+    "v2-ipi": {
+      title: "v2 in the same way",
+      expected: "safe",
+      build: () => liftedByMonitor({ pending: "none", protect: "per-table" }),
+    },
+    "v7-ipi": {
+      title: "today's rule in the same way",
+      expected: "safe",
+      build: () => liftedByMonitor({ pending: "uffd-armed" }),
+    },
+    "deferred-gen-ipi": {
+      title: "deferred generations in the same way",
+      expected: "safe",
+      build: () => liftedByMonitor({ pending: "deferred-gen" }),
     },
     exclusive: {
       title: "no rule, but pages known to be exclusive are not copied, as since 5.19",

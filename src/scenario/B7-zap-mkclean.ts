@@ -13,8 +13,9 @@ import { scenario } from "./scenario.js";
 import { call } from "./stage.js";
 import { MADV_DONTNEED, SHARED_FILE, staleWriter } from "./stale-writer.js";
 
-function build(broken: boolean) {
+function build(broken: boolean, interrupts = false) {
   return staleWriter({
+    interrupts,
     mutants: { "B-zap-mkclean": broken },
     entries: ["madvise", "msync"],
     mapping: SHARED_FILE,
@@ -39,6 +40,17 @@ export const subject = scenario({
       title: "it leaves the reverse map after a flush under the page-table lock",
       expected: "safe",
       build: () => build(false),
+    },
+    "rmap-first-ipi": {
+      title: "the same with flushes by interrupts",
+      expected: "unsafe",
+      breaks: "lost-dirty",
+      build: () => build(true, true),
+    },
+    "upstream-ipi": {
+      title: "upstream with flushes by interrupts",
+      expected: "safe",
+      build: () => build(false, true),
     },
   },
 });

@@ -4,18 +4,20 @@
  */
 
 import type { Doing, Liberty, SetupStep } from "../dsl/case.js";
-import { type ProgramSource, program } from "../dsl/index.js";
+import { bool, type ProgramSource, program } from "../dsl/index.js";
 import {
   dec_tlb_flush_pending,
   inc_tlb_flush_pending,
   mm_tlb_flush_nested,
 } from "../kernel/mm_types-pending.js";
+import { protectStyle } from "../kernel/mmu_gather.js";
 import type { KernelOptions, Mutants } from "../kernel/options.js";
 import { folio_get } from "../kernel/page.js";
 import { type Pte, pte_t } from "../kernel/pte.js";
 import { flush_tlb_mm, flush_tlb_page } from "../kernel/tlb.js";
+import { mwriteprotect_range } from "../kernel/userfaultfd.js";
 import { ANON_RW, mmNumber, withPte } from "./pages.js";
-import { call, stage, threadsOf } from "./stage.js";
+import { call, stage, store, threadsOf } from "./stage.js";
 
 /** A private mapping that userfaultfd watches. */
 export const WATCHED_RW = ANON_RW | (1n << 6n);
@@ -63,12 +65,17 @@ export function announcedChange(
   });
 }
 
+/** For races in which it does not matter how a flush reaches the CPUs: it is one event. The scenarios of section A are about the rest. */
+export const AT_ONCE = { shootdown: "coherent" };
+
 export interface StaleWriter {
   /** 3 unless said. */
   readonly cpus?: number;
   /** The CPU with the stale translation; the last one unless said. */
   readonly writer?: number;
   readonly set?: Readonly<Record<string, string>>;
+  /** Flushes go by interrupts, as in Linux; otherwise a flush is one event. */
+  readonly interrupts?: boolean;
   readonly mutants?: Mutants;
   readonly entries: readonly string[];
   readonly extra?: (opt: KernelOptions) => readonly ProgramSource[];
@@ -89,7 +96,7 @@ export function staleWriter(play: StaleWriter) {
   const { cpus = 3, pages = 1, setup = [] } = play;
   const writer = play.writer ?? cpus - 1;
   return stage({
-    ...(play.set && { set: play.set }),
+    set: { ...(!play.interrupts && AT_ONCE), ...play.set },
     ...(play.mutants && { mutants: play.mutants }),
     entries: play.entries,
     extra: (opt) => [...(play.referenced ? [getUserPage()] : []), ...(play.extra?.(opt) ?? [])],
@@ -133,7 +140,39 @@ export function liftedWhileWritten(
     entries: ["userfaultfd_writeprotect"],
     mapping: WATCHED_RW,
     referenced: true,
-    does: [[call("userfaultfd_writeprotect", 0, 1, RESOLVE)], [{ access: 1, vpn: 0 }]],
+    does: [[call("userfaultfd_writeprotect", 0, 1, RESOLVE)], [store(0)]],
     windows,
+  });
+}
+
+/** A monitor in another process: it does not run in the address space, so its CPU has nothing to flush. */
+function monitor(opt: KernelOptions): ProgramSource {
+  return program("monitor_lifts", ["mm", "start", "end"], (k, { mm: id, start, end }) => {
+    const mm = mmNumber(k, id);
+    k.readLocked(mm.mmap_lock, () =>
+      mwriteprotect_range(k, opt, mm, protectStyle(opt), start, end, bool.of(false)),
+    );
+  });
+}
+
+/** The same by a monitor on CPU 2, with CPU 0 as the writer, and with flushes by interrupts. */
+export function liftedByMonitor(set: Readonly<Record<string, string>>, mutants: Mutants = {}) {
+  return stage({
+    set,
+    mutants: { ...KERNEL_OF_2020, ...mutants },
+    extra: (opt) => [getUserPage(), monitor(opt)],
+    machine: { cpus: 3, mms: 1, tasks: 2, tables: 6, frames: 5, storeBuffer: 2, tlb: { sets: 1, ways: 1 } },
+    setup: [
+      ...threadsOf(0, 2),
+      { do: "call", cpu: 0, entry: "mmap", args: [0, 1, WATCHED_RW] },
+      { do: "touch", cpu: 0, vpn: 0, kind: 1 },
+      { do: "call", cpu: 0, entry: "get_user_page", args: [0, 0] },
+    ],
+    threads: [
+      { cpu: 1, does: [store(0)] },
+      { cpu: 2, does: [call("monitor_lifts", 0, 0, 1)] },
+    ],
+    liberties: [{ cpu: 0, may: "touch", vpn: 0, kind: 1 }],
+    windows: [COPIED],
   });
 }
