@@ -42,7 +42,7 @@ export const SC_DEADLOCKS: u32 = 24;
 /** Number of the state where it was found, and the choice that was taken there (NO_CHOICE for a deadlock). */
 export const SC_FOUND_STATE: u32 = 26;
 export const SC_FOUND_CHOICE: u32 = 27;
-/** 1: a bound left something out. */
+/** CUT_DEPTH or CUT_SWITCHES (explore.ts): a bound left something out. */
 export const SC_CUT: u32 = 28;
 export const SC_WORDS: u32 = 32;
 
@@ -62,6 +62,13 @@ export function told(word: u32): u32 {
 @inline
 export function tell(word: u32, value: u32): void {
   store<u32>(control + (<usize>word << 2), value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function countDown(word: u32): void {
+  const at = control + (<usize>word << 2);
+  store<u64>(at, load<u64>(at) - 1);
 }
 
 /** Counts one more in a u64. */

@@ -10,23 +10,23 @@
 import { openBlocks, takeSpan } from "./blocks";
 import { buffered } from "./cells";
 import {
-  CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, clearDead, cpuOfChoice, NO_CHOICE, REFUSED,
+  CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, clearDead, cpuOfChoice, NO_CHOICE, REFUSED,
   REFUSED_SPOILT, SPOILT_GROUPS, handlerRegisters, taskRegisters,
 } from "./choose";
 import { openCanonical, sortEntries } from "./canonical";
 import {
-  countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
-  SC_STATES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
+  countDown, countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
+  SC_REDUCTION, SC_STATES_MOST, SC_SWITCHES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
 } from "./control";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
-import { cpus } from "./layout";
+import { cpus, hw, hwBounds } from "./layout";
 import { ample, NO_AMPLE } from "./reduce";
 import { forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
-  changeMost, checkLeft, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
+  changeMost, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
 } from "./snapshot";
-import { add, hasRoom, openVisited, statesSeen, touchPlace } from "./visited";
+import { add, hasRoom, isSeen, openVisited, statesSeen, touchPlace } from "./visited";
 
 export const SEARCH_MORE: u32 = 0;
 /** Everything within the bounds has been seen. */
@@ -36,6 +36,12 @@ export const SEARCH_DEADLOCK: u32 = 3;
 export const SEARCH_OUT_OF_MEMORY: u32 = 4;
 export const SEARCH_OUT_OF_STATES: u32 = 5;
 
+/** What SC_CUT may say. */
+export const CUT_DEPTH: u32 = 1;
+export const CUT_SWITCHES: u32 = 2;
+
+const NO_BOUND: u32 = u32.MAX_VALUE;
+const NOBODY: u32 = u32.MAX_VALUE;
 const BATCH: u32 = 32;
 const RECORD_BYTES: usize = 32;
 const RECORD_PACKED: usize = 8;
@@ -55,6 +61,8 @@ let packed: usize = 0;
 let depth: u32 = 0;
 /** Number of the first state of the next depth. */
 let depthEnd: u32 = 0;
+/** In the loaded state, the CPU that went on last can go on. */
+let lastGoesOn: bool = false;
 /** Keeps loads alive that are made for their own sake. */
 let touched: u64 = 0;
 
@@ -112,7 +120,7 @@ function expandNext(): u32 {
     }
   }
   if (depth >= told(SC_DEPTH_MOST)) {
-    tell(SC_CUT, 1);
+    tell(SC_CUT, CUT_DEPTH);
     return SEARCH_DONE;
   }
   if (statesSeen() >= told(SC_STATES_MOST)) return SEARCH_OUT_OF_STATES;
@@ -125,10 +133,13 @@ function expandNext(): u32 {
 
 /** Tries all choices in the loaded state. */
 function expand(): u32 {
-  if (expandOne()) return status;
+  if (told(SC_REDUCTION) != 0 && expandOne()) return status;
   let canMove = false;
+  const last = told(SC_SWITCHES_MOST) == NO_BOUND ? NOBODY : load<u32>(hw(0) + hwBounds) - 1;
+  lastGoesOn = last != NOBODY && attempt(choiceOf(CHOICE_STEP, last, 0));
+  if (lastGoesOn) canMove = true;
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
-    if (attempt(choiceOf(CHOICE_STEP, cpu, 0))) canMove = true;
+    if (cpu != last && attempt(choiceOf(CHOICE_STEP, cpu, 0))) canMove = true;
     if (attempt(choiceOf(CHOICE_INTERRUPT, cpu, 0))) canMove = true;
     const held = buffered(cpu);
     for (let i: u32 = 0; i < held; i++) if (attempt(choiceOf(CHOICE_DRAIN, cpu, i))) canMove = true;
@@ -142,20 +153,52 @@ function expand(): u32 {
   return canMove || allFinished() ? SEARCH_MORE : deadlock();
 }
 
-/** Tries one choice that stands for all others, if there is one. One that ends in a violation stands for itself alone. */
+/**
+ * Tries one choice that stands for all others, if there is one. It does not when it leads to a state that is known, or else a circle of such
+ * choices could keep all others off for ever; nor when it ends in a violation, behind which nothing is looked at.
+ */
 function expandOne(): bool {
   const enough = ample(0);
   if (enough == NO_AMPLE) return false;
   const cpu = <u32>enough & 255;
   const choice = enough < 256 ? choiceOf(CHOICE_STEP, cpu, 0) : choiceOf(CHOICE_DRAIN, cpu, (<u32>enough >> 8) - 1);
+  if (pendingCount == BATCH && !flush()) {
+    status = SEARCH_OUT_OF_MEMORY;
+    return true;
+  }
+  const record = pendingEnd;
   const violations = told(SC_VIOLATIONS);
   const isEnabled = attempt(choice);
   assert(isEnabled); // a disabled step is never enough
   if (ASC_NO_ASSERT == 0) checkLeft();
-  return isEnabled && (told(SC_VIOLATIONS) == violations || status != SEARCH_MORE);
+  if (status != SEARCH_MORE) return true;
+  if (pendingEnd == record) {
+    // It changed nothing, or broke something; it is tried once more with the others.
+    if (told(SC_VIOLATIONS) != violations) {
+      countDown(SC_TRANSITIONS);
+      countDown(SC_VIOLATIONS);
+    }
+    return false;
+  }
+  if (!isSeen(load<u64>(record))) return true;
+  pendingEnd = record;
+  pendingCount--;
+  countDown(SC_TRANSITIONS);
+  return false;
 }
 
-function allFinished(): bool {
+/** Says in the state that is left which CPU went on. Returns false when that is one switch too many. */
+function noteSwitch(choice: u32, cpu: u32): bool {
+  if (choice >> CHOICE_KIND_SHIFT > CHOICE_INTERRUPT) return true;
+  const at = hw(0) + hwBounds;
+  const last = load<u32>(at) - 1;
+  const switches = load<u32>(at, 4) + (last != NOBODY && last != cpu && lastGoesOn ? 1 : 0);
+  store<u32>(at, cpu + 1);
+  store<u32>(at, switches, 4);
+  return switches <= told(SC_SWITCHES_MOST);
+}
+
+export function allFinished(): bool {
   for (let cpu: u32 = 0; cpu < cpus; cpu++) if (!isFinished(cpu)) return false;
   return true;
 }
@@ -186,8 +229,18 @@ function attempt(choice: u32): bool {
     if (!flush()) status = SEARCH_OUT_OF_MEMORY;
   }
   const record = pendingEnd;
-  const touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
+  let touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
+  let isBeyond = false;
+  if (told(SC_SWITCHES_MOST) != NO_BOUND) {
+    touchedGroups |= 1 << GROUP_BOUNDS;
+    isBeyond = written != REFUSED_SPOILT && !noteSwitch(choice, cpu);
+  }
   const end = leave(cpu, touchedGroups, taskRegisters, handlerRegisters, record + RECORD_BYTES);
+  if (isBeyond) {
+    tell(SC_CUT, CUT_SWITCHES);
+    forgetViolations();
+    return true;
+  }
   if (violationsSoFar() != 0) {
     const isReal = written != REFUSED_SPOILT;
     forgetViolations();

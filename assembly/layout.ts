@@ -53,6 +53,8 @@ export let rangesStride: usize = 0;
 export let pageCache: usize = 0;
 export let hwBase: usize = 0;
 export let hwStride: usize = 0;
+/** In the block of CPU 0: {CPU that went on last + 1 u32, switches away from one that could have gone on u32, 0}, of a bounded search. */
+export let hwBounds: usize = 0;
 export let slots: u32 = 0;
 
 // Offsets within hw[cpu].
@@ -248,6 +250,7 @@ function planHw(at: usize): usize {
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
   hwExcuses = (hwMarks + (<usize>slots << 1) + 7) & ~(<usize>7);
   hwStride = line(hwExcuses + (config(CFG_CANONICAL) != 0 ? <usize>slots << 3 : 0)) + 64;
+  hwBounds = hwStride - 16;
   hwBase = at;
   return at + hwStride * <usize>cpus;
 }

@@ -34,12 +34,14 @@ export const GROUP_FRAMES: u32 = 7;
 export const GROUP_RANGES: u32 = 8;
 export const GROUP_CACHE: u32 = 9;
 export const GROUP_HOLDERS: u32 = 10;
+/** Only where switches are bounded. */
+export const GROUP_BOUNDS: u32 = 11;
 // No groups, but bits of a set: flags, queues and entries of all CPUs; queue, entries and buffered stores of the CPU whose choice it is.
-export const GROUP_CPUS: u32 = 11;
-export const GROUP_OWN_QUEUE: u32 = 12;
-export const GROUP_OWN_ENTRIES: u32 = 13;
-export const GROUP_OWN_STORES: u32 = 14;
-export const GROUP_CPU: u32 = 15;
+export const GROUP_CPUS: u32 = 12;
+export const GROUP_OWN_QUEUE: u32 = 13;
+export const GROUP_OWN_ENTRIES: u32 = 14;
+export const GROUP_OWN_STORES: u32 = 15;
+export const GROUP_CPU: u32 = 16;
 /** Of one CPU. What is of the registers is one run each, two registers a piece. */
 export const OF_CPU_FLAGS: u32 = 0;
 export const OF_CPU_QUEUE: u32 = 1;
@@ -250,6 +252,12 @@ function leaveOthers(cpu: u32, end: usize): usize {
     end = leaveGroup(group + OF_CPU_ENTRIES, end);
   }
   return end;
+}
+
+/** Makes the world the first state again, from whatever it is. */
+export function restart(): void {
+  memory.copy(stateBase, stateBase + toFirst, taskTime - stateBase);
+  forgetWrote();
 }
 
 /** Traps if the world is not the loaded state: a transition wrote what it was not known to write. */

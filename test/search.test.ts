@@ -1,6 +1,7 @@
 /** The adversary of the engine against the slow one of the twin: the same states, transitions, violations and deadlocks. */
 import { describe, expect, test } from "vitest";
 import type { Case } from "../src/dsl/case.js";
+import type { Builder } from "../src/dsl/index.js";
 import type { Build } from "../src/engine/load.js";
 import { searchCase } from "../src/engine/search.js";
 import { exploreNaively } from "../src/reference/explore.js";
@@ -34,7 +35,7 @@ const CASES: Readonly<Record<string, () => Case>> = {
   "two locks in one order": () => lockBoth(glob.left, glob.right),
   "two locks in two orders": () => lockBoth(glob.right, glob.left),
   "a lost update": () => {
-    const adds = (k: Parameters<Parameters<typeof caseOf>[0]["zero"]>[0]) => {
+    const adds = (k: Builder) => {
       const old = k.read("read", glob.word);
       k.write("write", glob.word, old.add(1));
     };
@@ -105,4 +106,46 @@ test("a TLB that is too small is said to be", async () => {
   const play = (await scenarioNamed("A1-gen-reorder")).variants.upstream!.build();
   const small = { ...play, machine: { ...play.machine, tlb: { sets: 1, ways: 1 } } };
   expect(() => searchCase(small)).toThrow("machine.tlb or machine.walkCache is too small");
+});
+
+test("preemptions are bounded: none finds no lost update, one does, and both say so", () => {
+  const adds = (k: Builder) => {
+    const old = k.read("read", glob.word);
+    k.write("write", glob.word, old.add(1));
+    k.work("end");
+  };
+  const play = caseOf({ zero: adds, one: adds });
+  const none = searchCase(play, { preemptions: 0 });
+  const one = searchCase(play, { preemptions: 1 });
+  const all = searchCase(play);
+  expect(none).toMatchObject({ verdict: "unknown", cut: "preemptions" });
+  expect(one).toMatchObject({ verdict: "unknown", cut: "preemptions" });
+  expect(none.states).toBeLessThan(one.states);
+  // Who went on last is a part of a bounded state, so that there may be more of them than without a bound.
+  expect(searchCase(play, { preemptions: 100 })).toMatchObject({ verdict: "safe", complete: true });
+  expect(all.complete).toBe(true);
+});
+
+test("random runs find the deadlock of two locks, the same one for the same seed, and show no safety", () => {
+  const crossed = lockBoth(glob.right, glob.left);
+  const pct = { runs: 500, changes: 1, seed: 7 };
+  const found = searchCase(crossed, { pct });
+  expect(found).toMatchObject({ verdict: "unsafe", invariant: "progress", method: "pct", isShortest: false });
+  expect(searchCase(crossed, { pct }).path).toEqual(found.path);
+  const safe = lockBoth(glob.left, glob.right);
+  expect(searchCase(safe, { pct })).toMatchObject({ verdict: "unknown", cut: "runs", method: "pct" });
+});
+
+test("random runs find a use of a stale translation that the search finds", async () => {
+  const play = (await scenarioNamed("A1-gen-reorder")).variants["range-in-any-order"]!.build();
+  const found = searchCase(play, { pct: { runs: 20_000, changes: 3, seed: 1 } });
+  expect(found).toMatchObject({ verdict: "unsafe", invariant: "stale-right", method: "pct" });
+});
+
+test("what a search finds with orders left out is made as short as without", async () => {
+  const play = (await scenarioNamed("A5-switch-barrier")).variants["no-fence"]!.build();
+  const reduced = searchCase(play, { reduce: true });
+  const full = searchCase(play);
+  expect(reduced).toMatchObject({ verdict: "unsafe", isShortest: true });
+  expect(reduced.path?.length).toBe(full.path?.length);
 });

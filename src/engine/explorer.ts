@@ -1,7 +1,6 @@
 /** What the command line wants of a search, whoever does it. */
 import type { Case, Invariant } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
-import { UsageError } from "../errors.js";
 import type { CheckBounds, LimitName } from "./check-result.js";
 import { searchCase } from "./search.js";
 
@@ -20,13 +19,14 @@ export interface Exploration {
 
 export type Explore = (play: Case, bounds: CheckBounds, onProgress: (states: number) => void) => Exploration;
 
-/** The engine's search. Throws: UsageError for a bound that this version cannot keep. */
+/** The engine's search. */
 export const exploreCase: Explore = (play, bounds, onProgress) => {
-  if (bounds.preemptions !== null) throw new UsageError("this version cannot bound preemptions");
-  if (bounds.pct !== null) throw new UsageError("this version has no random runs");
   const found = searchCase(play, {
     ...(bounds.memoryMib !== null && { memoryBytes: bounds.memoryMib * MIB }),
     onProgress: ({ states }) => onProgress(states),
+    reduce: bounds.reduction,
+    ...(bounds.pct !== null && { pct: bounds.pct }),
+    ...(bounds.preemptions !== null && { preemptions: bounds.preemptions }),
     ...(bounds.depth !== null && { depth: bounds.depth }),
     ...(bounds.states !== null && { states: bounds.states }),
     ...(bounds.seconds !== null && { seconds: bounds.seconds }),

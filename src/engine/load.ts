@@ -34,6 +34,10 @@ export interface EngineFunctions {
   explore(states: number): number;
   parentOf(state: number): number;
   choiceBefore(state: number): number;
+  openRandomRuns(seed: number, changes: number): number;
+  runRandomly(): number;
+  randomRun(): number;
+  randomRunLength(): number;
   run(quanta: number): number;
   fed(): void;
   now(): bigint;

@@ -19,21 +19,27 @@ export interface SearchOptions {
   readonly seconds?: number;
   /** Violations are counted and their successors left out, in place of ending the search. */
   readonly count?: boolean;
+  /** Switches away from a CPU that could have gone on; any number unless said. */
+  readonly preemptions?: number;
   /**
-   * Leaves choices out that make no difference (docs/modelling.md). Then there are fewer states, and the first violation need not be a
-   * shortest one. Nothing is left out where a depth is given.
+   * Leaves choices out that make no difference (docs/modelling.md), so that there are fewer states. A way to a violation that is found like
+   * this need not be a shortest one; a shorter one is looked for in all orders, within the same limits. Nothing is left out where depth
+   * or preemptions are bounded.
    */
   readonly reduce?: boolean;
+  /** So many random runs in place of a search, with so many changes of priority each. */
+  readonly pct?: { readonly runs: number; readonly changes: number; readonly seed: number };
   /** Called now and then. */
   readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
 }
 
-export type Cut = "depth" | "states" | "memory" | "seconds" | "preemptions";
+export type Cut = "depth" | "states" | "memory" | "seconds" | "preemptions" | "runs";
 
 export interface SearchResult {
   readonly verdict: Verdict;
   /** What an unsafe case breaks. */
   readonly invariant?: Invariant;
+  /** Different ones; of random runs, events. */
   readonly states: number;
   /** Pairs of a state and a choice that changes it, or ends in a violation. */
   readonly transitions: number;
@@ -45,8 +51,10 @@ export interface SearchResult {
   readonly cut?: Cut;
   /** Case.windows, and how often transitions entered them. */
   readonly windows: readonly { readonly name: string; readonly entered: number }[];
-  /** A way to the violation; a shortest one where the method is a search. */
+  /** A way to the violation. */
   readonly path?: readonly Choice[];
+  /** There is no shorter way to any violation. */
+  readonly isShortest?: boolean;
   readonly method: "search" | "pct";
   readonly seconds: number;
   readonly memoryBytes: number;
@@ -59,19 +67,30 @@ export interface SearchResult {
 
 /** States expanded between two looks at the clock. */
 const SLICE = 20_000;
+const RUNS_BETWEEN_LOOKS = 64;
 const FOUR_GIB = 2 ** 32;
 const NO_LIMIT = 0xffffffff;
 
-/** Looks for a violation in every order of events, breadth first. Throws what createCaseWorld() throws. */
+/** Looks for a violation in every order of events, breadth first, or in random ones. Throws what createCaseWorld() throws. */
 export function searchCase(play: Case, options: SearchOptions = {}): SearchResult {
+  const isBounded = options.depth !== undefined || options.preemptions !== undefined;
+  if (options.reduce !== true || isBounded || options.pct !== undefined)
+    return searchOnce(play, options, false);
+  const found = searchOnce(play, options, true);
+  if (found.path === undefined) return found;
+  const shorter = searchOnce(play, { ...options, depth: found.path.length - 1 }, false);
+  const seconds = found.seconds + shorter.seconds;
+  if (shorter.path !== undefined) return { ...shorter, seconds };
+  return { ...found, seconds, isShortest: shorter.cut === "depth" || shorter.complete };
+}
+
+function searchOnce(play: Case, options: SearchOptions, reduce: boolean): SearchResult {
   const started = performance.now();
-  const state = createCaseWorld(play, {
-    ...(options.build && { build: options.build }),
-    searched: true,
-    reduce: options.reduce === true && options.depth === undefined,
-  });
+  const build = options.build ?? "release";
+  const state = createCaseWorld(play, { build, searched: true, reduce });
   try {
-    return new Search(state, options, started).run();
+    const search = new Search(state, options, started, !reduce);
+    return options.pct === undefined ? search.run() : search.runRandomly(options.pct);
   } catch (error) {
     throw explainTrap(error, state.world);
   }
@@ -82,9 +101,12 @@ class Search {
   readonly #world: World;
   readonly #options: SearchOptions;
   readonly #started: number;
+  /** No order is left out, so that a first violation is a shortest one. */
+  readonly #isFull: boolean;
 
-  constructor(state: CaseWorld, options: SearchOptions, started: number) {
+  constructor(state: CaseWorld, options: SearchOptions, started: number, isFull: boolean) {
     this.#state = state;
+    this.#isFull = isFull;
     this.#world = state.world;
     this.#options = options;
     this.#started = started;
@@ -92,7 +114,7 @@ class Search {
     this.#tell("COUNTS", options.count ? 1 : 0);
     this.#tell("DEPTH_MOST", options.depth ?? NO_LIMIT);
     this.#tell("STATES_MOST", options.states ?? NO_LIMIT);
-    this.#tell("SWITCHES_MOST", NO_LIMIT);
+    this.#tell("SWITCHES_MOST", options.preemptions ?? NO_LIMIT);
   }
 
   run(): SearchResult {
@@ -107,20 +129,38 @@ class Search {
     return this.#result(status, this.#cutOf(status) ?? cut);
   }
 
+  runRandomly({ runs, changes, seed }: NonNullable<SearchOptions["pct"]>): SearchResult {
+    const { functions } = this.#world;
+    let status = functions.openSearch();
+    if (status === this.#world.value("SEARCH_MORE")) status = functions.openRandomRuns(seed >>> 0, changes);
+    let cut: Cut | undefined = "runs";
+    for (let run = 0; run < runs && status === this.#world.value("SEARCH_MORE"); run++) {
+      status = functions.runRandomly();
+      if (run % RUNS_BETWEEN_LOOKS !== 0) continue;
+      this.#options.onProgress?.({ states: this.#told64("TRANSITIONS"), depth: this.#told("DEPTH") });
+      if (this.#seconds() > (this.#options.seconds ?? Number.POSITIVE_INFINITY)) {
+        cut = "seconds";
+        break;
+      }
+    }
+    return this.#result(status, cut, "pct");
+  }
+
   #cutOf(status: number): Cut | undefined {
     if (status === this.#world.value("SEARCH_OUT_OF_MEMORY")) return "memory";
     if (status === this.#world.value("SEARCH_OUT_OF_STATES")) return "states";
-    return this.#told("CUT") !== 0 ? "depth" : undefined;
+    if (this.#told("CUT") === 0) return undefined;
+    return this.#told("CUT") === this.#world.value("CUT_DEPTH") ? "depth" : "preemptions";
   }
 
-  #result(status: number, cut: Cut | undefined): SearchResult {
-    const states = this.#told("STATES");
-    const isViolation = status === this.#world.value("SEARCH_VIOLATION");
+  #result(status: number, cut: Cut | undefined, method: SearchResult["method"] = "search"): SearchResult {
+    const isRandom = method === "pct";
+    const states = isRandom ? this.#told64("TRANSITIONS") : this.#told("STATES");
     const isDeadlock = status === this.#world.value("SEARCH_DEADLOCK");
-    const isFound = isViolation || isDeadlock;
+    const isFound = isDeadlock || status === this.#world.value("SEARCH_VIOLATION");
     const complete = status === this.#world.value("SEARCH_DONE") && cut === undefined;
     const windows = this.#windows();
-    const path = isFound ? this.#path() : undefined;
+    const path = isFound ? (isRandom ? this.#randomPath() : this.#path()) : undefined;
     const entered = windows.every((window) => window.entered > 0);
     const counted = this.#told64("VIOLATIONS") + this.#told64("DEADLOCKS") > 0;
     const invariant = path === undefined ? undefined : isDeadlock ? "progress" : this.#invariantOf(path);
@@ -133,14 +173,20 @@ class Search {
       complete,
       ...(cut && !isFound && { cut }),
       windows,
-      ...(path && { path }),
-      method: "search",
+      ...(path && { path, isShortest: this.#isFull && !isRandom }),
+      method,
       seconds: this.#seconds(),
       memoryBytes: this.#world.memory.buffer.byteLength,
-      fingerprintOdds: states ** 2 / 2 ** 65,
+      fingerprintOdds: isRandom ? 0 : states ** 2 / 2 ** 65,
       violations: this.#told64("VIOLATIONS"),
       deadlocks: this.#told64("DEADLOCKS"),
     };
+  }
+
+  #randomPath(): Choice[] {
+    const { functions, memory } = this.#world;
+    const codes = new Uint16Array(memory.buffer, functions.randomRun() >>> 0, functions.randomRunLength());
+    return [...codes].map((code) => choiceFrom(this.#world, code));
   }
 
   /** From the first state to the one that was found, and the choice that was taken there. */

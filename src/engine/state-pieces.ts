@@ -37,6 +37,7 @@ export function piecesOf(world: World, registers: readonly RegisterUse[]): Run[]
   groups[world.value("GROUP_RANGES")] = pieces.plain("ranges", world.size.mms * world.value("rangesStride"));
   groups[world.value("GROUP_CACHE")] = pieces.plain("pageCache", world.size.cache * 16);
   groups[world.value("GROUP_HOLDERS")] = pieces.plain("holders", world.size.tables * 8);
+  groups[world.value("GROUP_BOUNDS")] = pieces.bounds();
   // Numbers that are bits of sets and no groups.
   for (let bit = world.value("GROUP_CPUS"); bit < world.value("GROUP_CPU"); bit++) groups[bit] = [];
   for (let cpu = 0; cpu < world.size.cpus; cpu++) {
@@ -124,6 +125,10 @@ class Pieces {
   entries(cpu: number): Run[] {
     const bytes = this.#v("hwExcuses") + this.#v("slots") * 8 - this.#v("hwEntries");
     return this.#runs(this.#hw(cpu) + this.#v("hwEntries"), bytes, () => WORD);
+  }
+
+  bounds(): Run[] {
+    return this.#runs(this.#hw(0) + this.#v("hwBounds"), PIECE, () => WORD);
   }
 
   registers(cpu: number, base: string, count: number): Run[] {
