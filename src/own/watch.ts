@@ -4,7 +4,7 @@
  */
 
 import { writeSync } from "node:fs";
-import { Session } from "node:inspector";
+import { Session as Inspector } from "node:inspector";
 import { fileURLToPath } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { shortPath } from "../dsl/where.js";
@@ -16,28 +16,28 @@ interface CallFrame {
   readonly location: { readonly scriptId: string; readonly lineNumber: number };
 }
 
-const session = new Session();
-session.connectToMainThread();
+const inspector = new Inspector();
+inspector.connectToMainThread();
 /** Frames of another thread name their script by number alone. */
 const scripts = new Set<string>();
-session.on("Debugger.scriptParsed", ({ params: { url, scriptId } }) => {
+inspector.on("Debugger.scriptParsed", ({ params: { url, scriptId } }) => {
   if (url.startsWith("file:") && fileURLToPath(url) === file) scripts.add(scriptId);
 });
-session.on("Debugger.paused", ({ params }) => {
+inspector.on("Debugger.paused", ({ params }) => {
   const frames = params.callFrames as unknown as CallFrame[];
   const own = frames.find(({ location }) => scripts.has(location.scriptId));
   const where = own === undefined ? shortPath(file) : `${shortPath(file)}:${own.location.lineNumber + 1}`;
   give(`${where}: it has not ended after ${milliseconds / 1000} s; is there an endless loop?`);
 });
-session.post("Debugger.enable", () => parentPort?.postMessage("watching"));
+inspector.post("Debugger.enable", () => parentPort?.postMessage("watching"));
 setTimeout(() => {
-  session.post("Debugger.pause");
+  inspector.post("Debugger.pause");
   // A thread that sits in native code cannot be stopped.
   setTimeout(() => give(`${shortPath(file)}: it has not ended after ${milliseconds / 1000} s`), 1000);
 }, milliseconds);
 
 parentPort?.once("message", () => {
-  session.disconnect();
+  inspector.disconnect();
   process.exit();
 });
 
