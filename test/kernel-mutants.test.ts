@@ -197,6 +197,25 @@ canary(
 );
 
 canary(
+  "C-relock",
+  { cpus: 3, entries: ["madvise", "reclaim"], tunables: { MMU_GATHER_BUNDLE: 2, MAX_GATHER_BATCH_COUNT: 0 } },
+  (stage) => {
+    stage.threads(4);
+    for (const vpn of [0, 1]) stage.touch(2, vpn, STORE);
+    const pfn = stage.pfn(0, 1);
+    // The list of pages is full behind page 0: the lock is dropped, page 0 flushed and freed, and the lock is taken again.
+    stage.start(0, "madvise", 0, 4, 4);
+    stage.reach(0, "put_page_testzero");
+    for (const cpu of [1, 2]) stage.alone(cpu);
+    stage.start(1, "reclaim", pfn, pfn + 1);
+    stage.until(1, "unlock anon_vma");
+    stage.finish(0);
+    return { late: stage.reaches(2, 1, LOAD) };
+  },
+  { right: { late: false }, wrong: { late: true } },
+);
+
+canary(
   "D-wrprotect-no-flush",
   { entries: ["mprotect"] },
   (stage) => {
@@ -296,7 +315,6 @@ const searched: readonly MutantName[] = [
   "B-gen-nobump",
   "cow-by-refcount",
   "C-no-pending-check",
-  "C-relock",
   "C-counter-overflow",
   "C-flag-torn",
   "C-flag-early",

@@ -20,6 +20,7 @@ const REVIEWED = [
   "task_numa_work",
   "ksm_merge",
   "msync",
+  "reclaim",
   "context_switch",
   "call_function_interrupt",
 ];

@@ -30,7 +30,7 @@ export function reclaim(opt: KernelOptions): ProgramSource {
 }
 
 /** Put one page into the list, if it is one that can be reclaimed. Source: linux mm/damon/ops-common.c, damon_get_folio(). */
-const damon_get_folio = routine("damon_get_folio", (k: Builder, pfn: Expr<U64>, list: Var<U64>) => {
+export const damon_get_folio = routine("damon_get_folio", (k: Builder, pfn: Expr<U64>, list: Var<U64>) => {
   const references = k.read("folio_ref_count", page.at(pfn)._refcount);
   k.if(references.ne(0), () => {
     const got = k.cmpxchg("folio_try_get", page.at(pfn)._refcount, references, references.add(1));
@@ -137,7 +137,7 @@ const freeBatch = routine("free_unref_folios", (k: Builder, opt: KernelOptions, 
 });
 
 /** What is done with one page while it is locked. Source: linux mm/vmscan.c, the loop in shrink_folio_list(). */
-const pageout_locked = routine(
+export const pageout_locked = routine(
   "shrink_folio_list.locked",
   (k: Builder, opt: KernelOptions, pfn: Expr<U64>, freeable: Var<Bool>) => {
     const mapped = k.var(k.read("folio_mapped", page.at(pfn)._mapcount), "mapped");
