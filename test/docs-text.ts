@@ -40,10 +40,12 @@ export function fencesOf(file: string): Fence[] {
 }
 
 /** Writes another text into a fenced block, whose file must not have changed since. */
-export function replaceFence({ file, at, text }: Fence, fresh: string): void {
+export function replaceFence({ file, info }: Fence, fresh: string): void {
+  // Where it stands may have moved: another fence of the file may have been replaced before.
+  const now = fencesOf(file).find((fence) => fence.info === info)!;
   const whole = textOf(file);
-  const behind = whole.slice(text === "" ? at : at + text.length + 1);
-  writeFileSync(join(root, file), `${whole.slice(0, at)}${fresh}\n${behind}`);
+  const behind = whole.slice(now.text === "" ? now.at : now.at + now.text.length + 1);
+  writeFileSync(join(root, file), `${whole.slice(0, now.at)}${fresh}\n${behind}`);
 }
 
 /** Text of a file without its fenced blocks. */

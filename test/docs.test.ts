@@ -8,15 +8,17 @@ import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import yargs, { type CommandModule } from "yargs";
 import { checkCommand } from "../src/cli/check.js";
+import { checkOptions } from "../src/cli/check-options.js";
 import { compareCommand } from "../src/cli/compare.js";
 import { listCommand } from "../src/cli/list.js";
 import { list, once, type RawOptions, runOptions } from "../src/cli/options.js";
 import { replayCommand } from "../src/cli/replay.js";
 import { runCommand } from "../src/cli/run.js";
 import { workloadSpec } from "../src/cli/work.js";
+import { parseReplay } from "../src/dsl/choices.js";
 import { machineNamed } from "../src/machine/presets.js";
 import { resolveSlots } from "../src/policy/policies.js";
-import { scenarioNamed } from "../src/scenario/all.js";
+import { scenarioNames } from "../src/scenario/all.js";
 import { builtinWorkload } from "../src/workload/builtins.js";
 import {
   codeSpansOf,
@@ -63,15 +65,20 @@ function commandLines(file: string): string[] {
 
 const commands: Readonly<Record<string, CommandModule>> = {
   run: runCommand,
-  check: checkCommand,
   compare: compareCommand,
   replay: replayCommand,
+  check: checkCommand,
   list: listCommand,
 };
 
+/** The words of a command line, as a shell sees them: blanks between single quotes belong to a word. */
+function words(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+}
+
 /** Throws when the line could not be typed: an unknown command, option, policy, machine, workload, kind or file. */
 async function checkCommandLine(line: string): Promise<void> {
-  const [name, ...args] = line.split(" ").slice(1);
+  const [name, ...args] = words(line).slice(1);
   const command = commands[name ?? ""];
   if (command === undefined) throw new Error(`there is no command '${name}'`);
   if (args.length === 0 || args.includes("--help")) return;
@@ -102,15 +109,20 @@ async function checkCommandLine(line: string): Promise<void> {
     return;
   }
   if (name === "check") {
-    const patterns = list(raw, "scenarios").filter((pattern) => pattern !== "NAME");
-    await Promise.all(
-      patterns.map((pattern) => (pattern.includes("*") ? undefined : scenarioNamed(pattern))),
-    );
+    const { scenarios, replay, file } = checkOptions(raw);
+    const asked = replay === undefined ? scenarios : [parseReplay(replay).scenario];
+    const known = file === undefined ? scenarioNames() : asked;
+    const absent = asked.filter((one) => one !== "NAME" && !/[*?]/.test(one) && !known.includes(one));
+    if (absent.length > 0) throw new Error(`there is no scenario ${absent.join(", ")}`);
+    if (file !== undefined && !existsSync(join(root, file))) throw new Error(`there is no file ${file}`);
     return;
   }
   const options = runOptions(raw);
   machineNamed(options.machine);
-  for (const policy of options.policies) resolveSlots(policy, options.set);
+  if (options.file !== undefined && !existsSync(join(root, options.file)))
+    throw new Error(`there is no file ${options.file}`);
+  // What a file of somebody's own declares, its own test says.
+  if (options.file === undefined) for (const policy of options.policies) resolveSlots(policy, options.set);
   if (name === "replay") {
     const absent = list(raw, "traces").filter((trace) => !existsSync(join(root, trace)));
     if (absent.length > 0) throw new Error(`there is no file ${absent.join(", ")}`);
@@ -147,20 +159,16 @@ describe("command lines", () => {
 /** What a command line prints, from the compiled program. */
 function printed(line: string): string {
   const { FORCE_COLOR: _force, ...env } = process.env;
-  const args = [
-    join(root, "dist/cli/main.js"),
-    ...line.split(" ").slice(1),
-    "--progress",
-    "none",
-    "--no-color",
-  ];
+  const args = [join(root, "dist/cli/main.js"), ...words(line).slice(1), "--progress", "none", "--no-color"];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, env, encoding: "utf8" });
   return stderr === "" ? stdout.trimEnd() : `${stdout}${stderr}`.trimEnd();
 }
 
-/** Steps move to other lines of their files more often than a sample is worth changing for. */
+/** Steps move to other lines of their files more often than a sample is worth changing for, and a search takes the time that it takes. */
 function withoutLines(text: string): string {
-  return text.replace(/(\.[jt]s):\d+\)/g, "$1)");
+  return text
+    .replace(/(\.[jt]s):\d+(?=\)|$)/gm, "$1")
+    .replace(/(\b(?:sc|tso|weak)\b.*), [\d.]+ (?:us|ms|s)$/gm, "$1");
 }
 
 describe("samples", () => {
@@ -181,7 +189,7 @@ describe("samples", () => {
 describe("words", () => {
   /** Put together here, so that this file does not contain what it looks for. */
   const places = new RegExp(["shared", "work", "home", "root", "Users"].map((name) => `/${name}/`).join("|"));
-  const words = new RegExp(`\\b(?:${["session", "helper"].join("|")})s?\\b`, "i");
+  const spokenOf = new RegExp(`\\b(?:${["session", "helper"].join("|")})s?\\b`, "i");
   const text = projectFiles().filter((file) => /\.(?:md|ts|c|json|mjs|listing)$|^\.ci\/|^[A-Z]+$/.test(file));
   const own = text.filter((file) => !/^(?:package-lock\.json|test\/docs\.test\.ts)$/.test(file));
 
@@ -193,6 +201,15 @@ describe("words", () => {
     const spoken = own.filter((file) => !file.startsWith("test/") && file !== "LICENSE");
     // Node names a class of its inspector so.
     const said = (file: string): string => textOf(file).replace(/^import .* from "node:.*$/gm, "");
-    expect(spoken.filter((file) => words.test(said(file)))).toEqual([]);
+    expect(spoken.filter((file) => spokenOf.test(said(file)))).toEqual([]);
+  });
+});
+
+describe("docs/write-a-scheme.md", () => {
+  test("shows the text of examples/my-scheme.ts", () => {
+    const example = textOf("examples/my-scheme.ts");
+    const shown = fencesOf("docs/write-a-scheme.md").filter(({ info }) => info === "ts");
+    expect(shown.length).toBeGreaterThan(3);
+    expect(shown.map(({ text }) => text).filter((text) => !example.includes(text))).toEqual([]);
   });
 });

@@ -34,9 +34,9 @@ function written(name: string, text: string | Buffer): string {
 const scenarioText = (
   build: string,
   more = "",
-): string => `import { program, record, spinlock, u64 } from "shootdown/dsl";
+): string => `import { program, record, u64 } from "shootdown/dsl";
 import { call, scenario, stage, threadsOf } from "shootdown/scenario";
-const mine = record("global", { counter: u64, lock: spinlock });
+const mine = record("global", { counter: u64 });
 ${more}export const asked = scenario({ name: "asked", question: "Is it?", source: "a test", variants: { a: { title: "t", expected: "safe", build: () => ${build} } } });
 `;
 
@@ -92,7 +92,7 @@ describe("a mistake is one line with file and line, and exit code 2", () => {
     ["absent.js", "import './not-there.js';", "Cannot find module"],
     ["binary.ts", Buffer.from([0, 1, 2, 255]), "--file binary.ts: it is no text"],
     ["garbage.js", Buffer.from([127, 69, 76, 70, 2, 1, 1, 200, 201]), "garbage.js:1: "],
-    ["exit.js", "process.exit(0);", "it ended the process with code 0"],
+    ["exit.js", "process.exit(0);", "exit.js: it ended the process with code 0"],
     [
       "variant.js",
       scenarioText("null").replace("expected", "expectd"),
@@ -154,7 +154,7 @@ describe("an endless loop is stopped, and its line is named", () => {
 
   test("in a promise that nobody keeps", () => {
     written("waits.js", "await new Promise(() => {});\n");
-    expect(opened("waits.js")).toBe("waits.js: it has not ended after 4 s\n");
+    expect(opened("waits.js")).toBe("waits.js: it waits for something that does not come\n");
   });
 });
 

@@ -110,7 +110,7 @@ class Printer {
 
   constructor(
     scenarios: Selection["scenarios"],
-    { quiet, json, verbose, traces, replay, color }: CheckOptions,
+    { quiet, json, verbose, traces, replay, color, file }: CheckOptions,
   ) {
     this.#scenarios = scenarios;
     this.#isSilent = quiet || json === "-";
@@ -122,6 +122,7 @@ class Printer {
       width,
       verbose,
       traces: traces || verbose || replay !== undefined || scenarios.length === 1,
+      ...(file !== undefined && { file }),
     };
   }
 

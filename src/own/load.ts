@@ -2,6 +2,7 @@
 
 import { register } from "node:module";
 import { pathToFileURL } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { INVARIANTS } from "../dsl/case.js";
 import { authorLine, shortPath } from "../dsl/where.js";
 import { isPersonsError, nearestName, UsageError } from "../errors.js";
@@ -25,6 +26,8 @@ let hooked = false;
 export async function loadOwnFile(path: string): Promise<OwnFile> {
   if (!hooked) register("./hooks.js", import.meta.url);
   hooked = true;
+  // src/own/open.ts has shown what it prints; from a worker thread it would get into the result.
+  if (!isMainThread) process.stdout.write = () => true;
   let exported: Record<string, unknown>;
   try {
     exported = (await import(pathToFileURL(path).href)) as Record<string, unknown>;

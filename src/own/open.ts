@@ -13,7 +13,7 @@ export interface OpenedFile extends OwnSummary {
   readonly path: string;
 }
 
-/** How long a file may take to be evaluated and assembled. */
+/** How much processor time a file may take to be evaluated and assembled. */
 const TIME_LIMIT_MS = 10_000;
 
 /** Throws: UsageError of one line for everything that can be wrong with it. */
@@ -48,13 +48,17 @@ function refuseUnreadable(given: string, path: string): void {
 /** What the file prints goes to stderr: stdout may be somebody's JSON. */
 function probe(path: string, limit: number): Promise<ProbeAnswer> {
   const script = fileURLToPath(new URL("../../dist/own/probe.js", import.meta.url));
-  const child = spawn(process.execPath, ["--enable-source-maps", script, path, String(limit)], {
-    stdio: ["ignore", 2, 2, "pipe"],
+  const child = spawn(process.execPath, [script, path, String(limit)], {
+    stdio: ["ignore", 2, "pipe", "pipe"],
   });
   return new Promise((resolve, reject) => {
     let text = "";
     child.stdio[3]!.on("data", (part: Buffer) => {
       text += part.toString();
+    });
+    child.stderr!.on("data", (part: Buffer) => {
+      // Node says this of itself when a watched process ends.
+      process.stderr.write(part.toString().replace("Waiting for the debugger to disconnect...\n", ""));
     });
     child.once("error", reject);
     child.once("close", (code) => {

@@ -5,6 +5,7 @@
 
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import { shortPath } from "../dsl/where.js";
 import { kernelProgram } from "../kernel/program.js";
 import { loadOwnFile, type OwnFile, personsError, summaryOf } from "./load.js";
 import type { OwnSummary } from "./summary.js";
@@ -40,9 +41,17 @@ const [file, milliseconds] = [process.argv[2]!, Number(process.argv[3])];
 const order: WatchOrder = { file, milliseconds };
 const watch = new Worker(new URL("./watch.js", import.meta.url), { workerData: order });
 await new Promise((resolve) => watch.once("message", resolve));
-const answer = await answerFor(file);
-writeSync(3, JSON.stringify(answer));
+const give = (answer: ProbeAnswer): void => {
+  writeSync(3, JSON.stringify(answer));
+};
+// Any other end of the process would wait for the watcher.
+process.exit = (code) => {
+  give({ ok: false, message: `${shortPath(file)}: it ended the process with code ${code ?? 0}` });
+  process.kill(process.pid, "SIGKILL");
+  throw new Error("unreachable");
+};
+give(await answerFor(file));
 // A process that is still watched waits for its watcher when it ends.
 watch.postMessage("enough");
 await new Promise((resolve) => watch.once("exit", resolve));
-process.exit();
+process.kill(process.pid, "SIGKILL");

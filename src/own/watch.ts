@@ -30,11 +30,30 @@ inspector.on("Debugger.paused", ({ params }) => {
   give(`${where}: it has not ended after ${milliseconds / 1000} s; is there an endless loop?`);
 });
 inspector.post("Debugger.enable", () => parentPort?.postMessage("watching"));
-setTimeout(() => {
+/** A thread that waits for something that never comes uses no processor; one on a busy machine uses some. */
+const IDLE_MS = 5000;
+const EVERY_MS = 250;
+/** Processor time that counts as none, between two looks. */
+const NOTHING_MS = 20;
+
+let idleMs = 0;
+let usedMs = processorMs();
+const ticker = setInterval(() => {
+  const now = processorMs();
+  idleMs = now - usedMs < NOTHING_MS ? idleMs + EVERY_MS : 0;
+  usedMs = now;
+  if (idleMs >= IDLE_MS) give(`${shortPath(file)}: it waits for something that does not come`);
+  if (now < milliseconds) return;
+  clearInterval(ticker);
   inspector.post("Debugger.pause");
   // A thread that sits in native code cannot be stopped.
-  setTimeout(() => give(`${shortPath(file)}: it has not ended after ${milliseconds / 1000} s`), 1000);
-}, milliseconds);
+  setTimeout(() => give(`${shortPath(file)}: it has not ended after ${milliseconds / 1000} s`), 5000);
+}, EVERY_MS);
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 parentPort?.once("message", () => {
   inspector.disconnect();

@@ -9,6 +9,8 @@ import { wrapped } from "./wrap.js";
 export interface CheckView extends TraceView {
   /** Counterexamples of variants that are unsafe as expected, too. */
   readonly traces: boolean;
+  /** The file of one's own that is checked. */
+  readonly file?: string;
 }
 
 /** The question of a scenario, as a heading over its variants. */
@@ -82,7 +84,11 @@ function foundLines(result: VariantResult, view: CheckView, paint: Paint): strin
     "",
     ...text(`${found.invariant}: ${found.text}`).map((line) => paint("red", line)),
     ...whyLines(found).flatMap((line) => text(line)),
-    ...(result.replay === null ? [] : [`  play it again: shootdown check --replay '${result.replay}'`]),
+    ...(result.replay === null
+      ? []
+      : [
+          `  play it again: shootdown check${view.file === undefined ? "" : ` --file ${view.file}`} --replay '${result.replay}'`,
+        ]),
     "",
   ];
 }
