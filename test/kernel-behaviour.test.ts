@@ -172,6 +172,39 @@ describe("what a flush costs", () => {
   });
 });
 
+describe("what reclaim costs others", () => {
+  /** Flushes by MADV_PAGEOUT of one page of the first table, and by MADV_DONTNEED of an absent page behind it. */
+  function flushes(policy: string, vpn: number): { pageout: number; dontneed: number } {
+    const stage = new Stage({ policy, entries: ["madvise"] }).threads(2 * TABLE);
+    for (const page of [0, TABLE]) stage.touch(1, page, STORE);
+    stage.call(0, "madvise", 0, 1, 21);
+    const pageout = stage.count("flushes.remote");
+    stage.call(0, "madvise", vpn, vpn + 1, 4);
+    expect(stage.violations()).toEqual([]);
+    return { pageout, dontneed: stage.count("flushes.remote") - pageout };
+  }
+
+  test.each([1, TABLE + 1])(
+    "counters have the next caller flush again, generations do not (page %i)",
+    (vpn) => {
+      expect(flushes("deferred", vpn).dontneed).toBe(1);
+      expect(flushes("unified", vpn).dontneed).toBe(0);
+      expect(flushes("eager", vpn).dontneed).toBe(0);
+    },
+  );
+
+  test("a page comes back from swap in another frame, and its slot is free again", () => {
+    const stage = new Stage({ entries: ["madvise", "exit"] }).threads(TABLE);
+    stage.touch(1, 0, STORE);
+    stage.call(0, "madvise", 0, 1, 21);
+    expect(stage.pte(0, 0) & 1n).toBe(0n);
+    expect(stage.touch(1, 0, STORE)).toBe(true);
+    expect(stage.count("faults.major")).toBe(1);
+    for (const cpu of [0, 1]) stage.exit(cpu);
+    expect(stage.leaks()).toEqual({ frames: 0, tables: 0 });
+  });
+});
+
 describe("faults", () => {
   test("a page that is only read is the page of zeroes, and a copy from the first write on", () => {
     const stage = new Stage({ entries: [] }).threads(TABLE);
