@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { machineNumbers } from "../src/machine/preset.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import { InputError } from "../src/trace/errors.js";
+import { type AdversaryRow, measureAdversary } from "./adversary.js";
 import { describeHost, type Host, shortHash } from "./host.js";
 import { type HotPathRow, measureHotPath } from "./hot-path.js";
 import { type KernelRow, measureKernel } from "./kernel.js";
@@ -21,6 +22,8 @@ export interface Size {
   /** Rounds of each thread of munmap-loop, and the CPUs it runs on. */
   readonly iterations: number;
   readonly cpus: number;
+  /** States of one search, at most. */
+  readonly states: number;
   /** Recordings in examples/. */
   readonly recordings: readonly string[];
 }
@@ -31,6 +34,7 @@ export const FULL: Size = {
   accesses: 2 ** 18,
   iterations: 200,
   cpus: 8,
+  states: 2_000_000,
   recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "redis.strace.gz"],
 };
 
@@ -41,6 +45,7 @@ export const TINY: Size = {
   accesses: 2 ** 12,
   iterations: 3,
   cpus: 2,
+  states: 2000,
   recordings: ["redis.strace.gz"],
 };
 
@@ -51,12 +56,16 @@ export interface Results {
   readonly hotPath: readonly HotPathRow[];
   readonly oracle: readonly OracleRow[];
   readonly kernel: readonly KernelRow[];
+  readonly adversary: readonly AdversaryRow[];
   readonly replay: readonly ReplayRow[];
   /** Of all counts: it changes exactly when a result of the simulator does. */
   readonly hash: string;
   /** What was left out, and why. */
   readonly notes: readonly string[];
 }
+
+/** A space that can be seen in full, and a larger one. */
+const SEARCHES = ["C-q1-lost-flag/calls-flag", "C-q4-unify/two-zaps"];
 
 /** Runs everything; `onStart` hears of each part. Counts that differ do not stop it: see differencesOf(). */
 export async function runSuite(size: Size, onStart: (what: string) => void = () => {}): Promise<Results> {
@@ -85,6 +94,8 @@ export async function runSuite(size: Size, onStart: (what: string) => void = () 
   oracle.push(await measureOracleOnKernel(skylakeSp, "deferred", simulations));
   onStart("kernel, munmap-loop");
   const kernel = await measureKernel(skylakeSp, ["eager", "deferred"], simulations);
+  onStart("adversary");
+  const adversary = await measureAdversary(SEARCHES, { states: size.states, rounds: size.simulationRounds });
   const replay: ReplayRow[] = [];
   for (const name of size.recordings) {
     onStart(`replay, ${name}`);
@@ -92,9 +103,9 @@ export async function runSuite(size: Size, onStart: (what: string) => void = () 
     if (typeof row === "string") notes.push(row);
     else replay.push(row);
   }
-  const counts = [...hotPath, ...oracle, ...kernel, ...replay].map((row) => row.counts);
+  const counts = [...hotPath, ...oracle, ...kernel, ...adversary, ...replay].map((row) => row.counts);
   return {
-    ...{ schema: "shootdown/bench@1", host, size, hotPath, oracle, kernel, replay },
+    ...{ schema: "shootdown/bench@1", host, size, hotPath, oracle, kernel, adversary, replay },
     ...{ hash: shortHash(JSON.stringify(counts)), notes },
   };
 }

@@ -2,6 +2,7 @@
 import { digits, times } from "../src/report/format.js";
 import { type Paint, plain } from "../src/report/paint.js";
 import { type Table, tableLines } from "../src/report/table.js";
+import type { AdversaryRow } from "./adversary.js";
 import type { HotPathRow } from "./hot-path.js";
 import type { KernelRow } from "./kernel.js";
 import type { OracleRow } from "./oracle.js";
@@ -19,12 +20,21 @@ const BARS = {
   oracle: 1.15,
   /** D: micro-ops of the kernel. */
   microOps: 100,
+  /** E: of the adversary, with nothing left out. */
+  states: 2,
+  transitions: 8,
 } as const;
 
 /** All tables, with what ran before them. */
 export function resultLines(results: Results, paint: Paint = plain): string[] {
-  const { hotPath, oracle, kernel, replay, notes, hash } = results;
-  const tables = [hotPathTable(hotPath), oracleTable(oracle), kernelTable(kernel), replayTable(replay)];
+  const { hotPath, oracle, kernel, adversary, replay, notes, hash } = results;
+  const tables = [
+    hotPathTable(hotPath),
+    oracleTable(oracle),
+    kernelTable(kernel),
+    adversaryTable(adversary),
+    replayTable(replay),
+  ];
   return [
     ...hostLines(results),
     "",
@@ -96,6 +106,30 @@ function kernelTable(rows: readonly KernelRow[]): Table {
       rate(step),
       rate(microOp),
       microOp === undefined ? "-" : verdict(perMicrosecond(microOp) >= BARS.microOps),
+      digits(setup),
+    ]),
+  };
+}
+
+function adversaryTable(rows: readonly AdversaryRow[]): Table {
+  return {
+    head: [
+      "adversary",
+      "states",
+      "ns/state",
+      "median",
+      "M states/s",
+      "M transitions/s",
+      `bar E: ${BARS.states} and ${BARS.transitions} M/s`,
+      "setup ms",
+    ],
+    rows: rows.map(({ search, state, transition, setup, counts }) => [
+      search,
+      `${counts.states}`,
+      ...timing(state),
+      digits(perMicrosecond(state)),
+      digits(perMicrosecond(transition)),
+      verdict(perMicrosecond(state) >= BARS.states && perMicrosecond(transition) >= BARS.transitions),
       digits(setup),
     ]),
   };

@@ -56,6 +56,15 @@ describe("the suite", () => {
     expect(differencesOf(results)).toEqual([]);
   });
 
+  test("searches count their states, and stop where they are told", () => {
+    for (const { search, counts, state, transition } of results.adversary) {
+      expect(search).toMatch(/^[A-Z]\S+\/\S+$/);
+      expect(counts.states).toBeGreaterThanOrEqual(TINY.states);
+      expect(counts.transitions).toBeGreaterThan(counts.states!);
+      expect(transition.best).toBeLessThan(state.best);
+    }
+  });
+
   test("kernel-heavy runs and replays count what they did", () => {
     expect(results.kernel.map(({ counts }) => counts.calls)).toEqual([14, 14]);
     expect(results.replay.map(({ file, counts }) => [file, counts.lines])).toEqual([

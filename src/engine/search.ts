@@ -29,6 +29,8 @@ export interface SearchOptions {
   readonly reduce?: boolean;
   /** So many random runs in place of a search, with so many changes of priority each. */
   readonly pct?: { readonly runs: number; readonly changes: number; readonly seed: number };
+  /** Called when the first state stands. */
+  readonly onOpen?: () => void;
   /** Called now and then. */
   readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
 }
@@ -121,6 +123,7 @@ class Search {
     const { functions } = this.#world;
     let status = functions.openSearch();
     let cut: Cut | undefined;
+    this.#options.onOpen?.();
     while (status === this.#world.value("SEARCH_MORE") && cut === undefined) {
       status = functions.explore(SLICE);
       this.#options.onProgress?.({ states: this.#told("STATES"), depth: this.#told("DEPTH") });
