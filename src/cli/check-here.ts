@@ -2,8 +2,10 @@ import type { VariantResult } from "../engine/check-result.js";
 import { type CheckTask, resultOf } from "../engine/check-task.js";
 import { runCheck } from "../engine/check-worker.js";
 
-/** How long this thread searches by itself. Threads take about as long to start. */
-const BUDGET_SECONDS = 0.3;
+/** How long this thread goes on to take variants by itself. Threads take about as long to start. */
+const BUDGET_SECONDS = 0.4;
+/** How long it stays with one of them: on a busy machine, assembling alone takes a good part of this. */
+const VARIANT_SECONDS = 1;
 
 /**
  * Searches what is quickly searched without starting threads for it. Gives the places of the tasks that are left.
@@ -18,13 +20,16 @@ export async function searchHere(
   const left: number[] = [];
   const progress = new Float64Array(1);
   for (const [index, task] of tasks.entries()) {
-    const seconds = BUDGET_SECONDS - (performance.now() - started) / 1000;
+    const isOver = performance.now() - started > BUDGET_SECONDS * 1000;
     // What a file of somebody's own does to this thread, nobody could stop.
-    if (task.file !== undefined || seconds <= 0) {
+    if (task.file !== undefined || isOver) {
       left.push(index);
       continue;
     }
-    const limits = { ...task.limits, seconds: Math.min(seconds, task.limits.seconds ?? seconds) };
+    const limits = {
+      ...task.limits,
+      seconds: Math.min(VARIANT_SECONDS, task.limits.seconds ?? VARIANT_SECONDS),
+    };
     const result = resultOf(await runCheck({ task: { ...task, limits }, index: 0, progress }));
     if (result.limit === "seconds" && limits.seconds !== task.limits.seconds) left.push(index);
     else onResult(index, { ...result, bounds: { ...result.bounds, seconds: task.limits.seconds ?? null } });
