@@ -69,6 +69,8 @@ export interface SearchResult {
 
 /** States expanded between two looks at the clock. */
 const SLICE = 20_000;
+/** A space of no more states is seen in full sooner than it takes to find out which orders need not be looked at. */
+const SMALL_STATES = 50_000;
 const RUNS_BETWEEN_LOOKS = 64;
 const FOUR_GIB = 2 ** 32;
 const NO_LIMIT = 0xffffffff;
@@ -78,6 +80,9 @@ export function searchCase(play: Case, options: SearchOptions = {}): SearchResul
   const isBounded = options.depth !== undefined || options.preemptions !== undefined;
   if (options.reduce !== true || isBounded || options.pct !== undefined)
     return searchOnce(play, options, false);
+  const states = Math.min(options.states ?? SMALL_STATES, SMALL_STATES);
+  const small = searchOnce(play, { ...options, states }, false);
+  if (small.cut !== "states" || states === options.states) return small;
   const found = searchOnce(play, options, true);
   if (found.path === undefined) return found;
   const shorter = searchOnce(play, { ...options, depth: found.path.length - 1 }, false);

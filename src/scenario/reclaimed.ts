@@ -10,7 +10,7 @@ import { pte_none } from "../kernel/pte.js";
 import { clearAndFlush } from "../kernel/rmap.js";
 import { flush_tlb_batched_pending, try_to_unmap_flush } from "../kernel/rmap-batch.js";
 import { damon_get_folio, reclaim_pages } from "../kernel/vmscan.js";
-import { ANON_RW, mmNumber, withPte } from "./pages.js";
+import { ANON_RW, mmNumber, populatePages, withPte } from "./pages.js";
 import { call, stage } from "./stage.js";
 
 export const UNMAPPED = "unmapped by reclaim, not flushed";
@@ -92,7 +92,9 @@ export function reclaimed(play: Reclaimed) {
     ...(play.mutants && { mutants: play.mutants }),
     ...(play.tunables && { tunables: play.tunables }),
     ...(play.entries && { entries: play.entries }),
-    extra: play.extra ?? ((opt) => [unmapBatched(opt), relyOnAbsence(opt)]),
+    // Scenarios made of parts need no mapping, and nobody faults.
+    makesPages: play.extra !== undefined,
+    extra: play.extra ?? ((opt) => [unmapBatched(opt), relyOnAbsence(opt), populatePages()]),
     machine: {
       cpus: 3,
       mms: 2,
@@ -114,7 +116,9 @@ export function reclaimed(play: Reclaimed) {
             { do: "switch", cpu: 0, task: 0 },
           ] as const)
         : []),
-      { do: "call", cpu: USER, entry: "mmap", args: [0, pages, ANON_RW] },
+      play.extra === undefined
+        ? { do: "call", cpu: USER, entry: "populate", args: [pages] }
+        : { do: "call", cpu: USER, entry: "mmap", args: [0, pages, ANON_RW] },
       ...Array.from({ length: pages }, (_, vpn): SetupStep => ({ do: "touch", cpu: USER, vpn, kind: 1 })),
       ...(play.setup ?? []),
     ],

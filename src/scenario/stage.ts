@@ -16,6 +16,8 @@ export interface Stage {
   readonly tunables?: Partial<Tunables>;
   /** The kernel's programs that the threads and the setup call; those that every stage needs are added. */
   readonly entries?: readonly string[];
+  /** What is there unless said: `mmap` and `page_fault`, which make pages; they take most of the time to assemble. */
+  readonly makesPages?: boolean;
   /** Programs and records of the scenario itself. The kernel's routines want `opt`. */
   readonly extra?: (opt: KernelOptions) => readonly ProgramSource[];
   readonly records?: readonly AnyRecord[];
@@ -27,7 +29,8 @@ export interface Stage {
   readonly devices?: readonly number[];
 }
 
-const EVERY_STAGE = ["mmap", "page_fault", "context_switch", "call_function_interrupt"];
+const EVERY_STAGE = ["context_switch", "call_function_interrupt"];
+const MAKES_PAGES = ["mmap", "page_fault"];
 
 const SMALL: CaseMachine = {
   cpus: 2,
@@ -46,7 +49,8 @@ const SMALL: CaseMachine = {
 /** Assembles the programs and puts the case together. */
 export function stage(play: Stage): Case {
   const machine = { ...SMALL, ...play.machine };
-  const wanted = new Set([...EVERY_STAGE, ...(play.entries ?? [])]);
+  const makers = play.makesPages === false ? [] : MAKES_PAGES;
+  const wanted = new Set([...EVERY_STAGE, ...makers, ...(play.entries ?? [])]);
   const policy = typeof play.policy === "object" ? play.policy : policyNamed(play.policy ?? "deferred");
   const slots = resolveSlots(policy, play.set ?? {});
   const { scheme } = policy;
