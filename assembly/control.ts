@@ -44,6 +44,8 @@ export const SC_FOUND_STATE: u32 = 26;
 export const SC_FOUND_CHOICE: u32 = 27;
 /** CUT_DEPTH or CUT_SWITCHES (explore.ts): a bound left something out. */
 export const SC_CUT: u32 = 28;
+/** The first block of edges (edges.ts). The host writes 1 to have them kept; 0: they are not. */
+export const SC_EDGES: u32 = 29;
 export const SC_WORDS: u32 = 32;
 
 let control: usize = 0;

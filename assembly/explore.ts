@@ -18,6 +18,7 @@ import {
   countDown, countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
   SC_REDUCTION, SC_STATES_MOST, SC_SWITCHES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
 } from "./control";
+import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
 import { cpus, hw, hwBounds } from "./layout";
 import { ample, NO_AMPLE } from "./reduce";
@@ -88,6 +89,7 @@ export function openSearch(): u32 {
   if (!openSnapshots() || !openVisited() || !openFrontier()) return SEARCH_OUT_OF_MEMORY;
   pending = takeSpan(<usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024);
   if (pending == 0 || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
+  if (keepsEdges() && !(openEdges() && noteEdge(loadedPrint, 0, 0))) return SEARCH_OUT_OF_MEMORY;
   pendingEnd = pending;
   pendingCount = 0;
   forgetViolations();
@@ -150,7 +152,9 @@ function expand(): u32 {
   for (let i: u32 = 0; i < told(SC_LIBERTY_COUNT); i++) attempt(choiceOf(CHOICE_LIBERTY, 0, 0) | i);
   if (ASC_NO_ASSERT == 0 || (state & CHECK_MASK) == 0) checkLeft();
   if (status != SEARCH_MORE) return status;
-  return canMove || allFinished() ? SEARCH_MORE : deadlock();
+  const isEnd = allFinished();
+  if (isEnd && keepsEdges() && !noteEdge(0, state, EDGE_TO_SEEN)) return SEARCH_OUT_OF_MEMORY;
+  return canMove || isEnd ? SEARCH_MORE : deadlock();
 }
 
 /**
@@ -279,7 +283,9 @@ function flush(): bool {
     const change = at + RECORD_BYTES;
     const end = change + <usize>load<u32>(at, RECORD_LENGTH);
     if (!hasRoom()) return false;
-    if (add(load<u64>(at), load<u32>(at, RECORD_STATE), load<u32>(at, RECORD_CHOICE))) {
+    const isNew = add(load<u64>(at), load<u32>(at, RECORD_STATE), load<u32>(at, RECORD_CHOICE));
+    if (keepsEdges() && !noteEdge(load<u64>(at), load<u32>(at, RECORD_STATE), isNew ? statesSeen() - 1 : EDGE_TO_SEEN)) return false;
+    if (isNew) {
       const to = room(packedMost());
       if (to == 0) return false;
       put(packChanged(<usize>load<u32>(at, RECORD_PACKED), load<u64>(at), change, end, to));

@@ -7,6 +7,7 @@ import type { CheckBounds, VariantResult } from "./check-result.js";
 import type { CheckLimits } from "./check-task.js";
 import type { Exploration, Explore } from "./explorer.js";
 import { narrate } from "./narrate.js";
+import { goesRound } from "./narrate-verdict.js";
 
 /** Switches of priority in one run of PCT unless the scenario says otherwise: two find most of the races known here. */
 const PCT_CHANGES = 3;
@@ -48,7 +49,7 @@ export function checkVariant(
     bounds,
     windows,
     seconds: (performance.now() - started) / 1000,
-    found: told?.found ?? null,
+    found: told ? (told.found ?? goesRound(play, choices!)) : null,
     replay: choices ? formatReplay({ scenario: scenario.name, variant, choices }) : null,
     threads: [...(told?.threads ?? [])],
     counterexample: [...(told?.steps ?? [])],

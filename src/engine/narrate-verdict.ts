@@ -1,7 +1,8 @@
 /** What a run ends in: the oracle's violation as a sentence, or who waits for whom. */
 import type { Case, Invariant } from "../dsl/case.js";
+import type { Choice } from "../dsl/choices.js";
 import type { MicroOp } from "../dsl/program.js";
-import type { ReferencePlayer } from "../reference/explore.js";
+import { type ReferencePlayer, startOf } from "../reference/explore.js";
 import { type Cell, cellName, cellOf, cellValue, holderOf, valueIn } from "./cells.js";
 import type { Found, Wait } from "./check-result.js";
 import { ACCESSES } from "./narrate-steps.js";
@@ -72,6 +73,24 @@ function standstill(waits: readonly Wait[]): Found {
     ...nothing,
     waits: [...waits],
     text: `nothing can move: ${parts.join("; ")}`,
+  };
+}
+
+/** A run after which somebody can always go on, but all of them never come to an end. */
+export function goesRound(play: Case, choices: readonly Choice[]): Found {
+  const player = startOf(play);
+  for (const choice of choices) player.apply(choice);
+  const running = player.machine.state().cpus.flatMap(({ taskContext, interruptContext }, cpu) => {
+    const pc = (interruptContext ?? taskContext)?.pc;
+    const place = pc === undefined ? null : placeOfSite(play, play.program.ops[pc]!.site);
+    return place === null ? [] : [`CPU ${cpu} is in ${stepName(place)}`];
+  });
+  const nothing = { cpu: null, va: null, access: null, made: null, broken: null };
+  return {
+    invariant: "progress",
+    ...nothing,
+    waits: [],
+    text: `from here on everybody can go round for ever, and no order of events comes to an end: ${running.join("; ")}`,
   };
 }
 

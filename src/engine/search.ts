@@ -4,6 +4,7 @@ import type { Case, Invariant, Verdict } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
 import { type CaseWorld, createCaseWorld } from "./case-world.js";
 import { choiceFrom, codeOf } from "./choice-codes.js";
+import { stateWithoutEnd } from "./livelock.js";
 import type { Build } from "./load.js";
 import { explainTrap } from "./trap.js";
 import { readViolations } from "./violations.js";
@@ -31,6 +32,8 @@ export interface SearchOptions {
   readonly pct?: { readonly runs: number; readonly changes: number; readonly seed: number };
   /** Called when the first state stands. */
   readonly onOpen?: () => void;
+  /** Also looks for states from which no end can be reached; nothing is left out then. */
+  readonly livelock?: boolean;
   /** Called now and then. */
   readonly onProgress?: (progress: { readonly states: number; readonly depth: number }) => void;
 }
@@ -77,7 +80,8 @@ const NO_LIMIT = 0xffffffff;
 
 /** Looks for a violation in every order of events, breadth first, or in random ones. Throws what createCaseWorld() throws. */
 export function searchCase(play: Case, options: SearchOptions = {}): SearchResult {
-  const isBounded = options.depth !== undefined || options.preemptions !== undefined;
+  const isBounded =
+    options.depth !== undefined || options.preemptions !== undefined || options.livelock === true;
   if (options.reduce !== true || isBounded || options.pct !== undefined)
     return searchOnce(play, options, false);
   const states = Math.min(options.states ?? SMALL_STATES, SMALL_STATES);
@@ -121,6 +125,7 @@ class Search {
     this.#tell("COUNTS", options.count ? 1 : 0);
     this.#tell("DEPTH_MOST", options.depth ?? NO_LIMIT);
     this.#tell("STATES_MOST", options.states ?? NO_LIMIT);
+    this.#tell("EDGES", options.livelock ? 1 : 0);
     this.#tell("SWITCHES_MOST", options.preemptions ?? NO_LIMIT);
   }
 
@@ -133,6 +138,15 @@ class Search {
       status = functions.explore(SLICE);
       this.#options.onProgress?.({ states: this.#told("STATES"), depth: this.#told("DEPTH") });
       if (this.#seconds() > (this.#options.seconds ?? Number.POSITIVE_INFINITY)) cut = "seconds";
+    }
+    if (this.#options.livelock && status === this.#world.value("SEARCH_DONE") && this.#told("CUT") === 0) {
+      const state = stateWithoutEnd(this.#words(), this.#told("EDGES"), this.#told("STATES"));
+      if (state !== undefined) {
+        // A livelock is told like a deadlock: by a shortest way to it.
+        status = this.#world.value("SEARCH_DEADLOCK");
+        this.#tell("FOUND_STATE", state);
+        this.#tell("FOUND_CHOICE", this.#world.value("NO_CHOICE"));
+      }
     }
     return this.#result(status, this.#cutOf(status) ?? cut);
   }
