@@ -46,6 +46,8 @@ export const SC_FOUND_CHOICE: u32 = 27;
 export const SC_CUT: u32 = 28;
 /** The first block of edges (edges.ts). The host writes 1 to have them kept; 0: they are not. */
 export const SC_EDGES: u32 = 29;
+/** Told: where the tables of symmetry.ts are; 0: states are never renamed. */
+export const SC_SYMMETRY: u32 = 30;
 export const SC_WORDS: u32 = 32;
 
 let control: usize = 0;

@@ -25,9 +25,11 @@ import { ample, NO_AMPLE } from "./reduce";
 import { forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
-  changeMost, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
+  ALL_GROUPS, changeMost, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
 } from "./snapshot";
+import { openSymmetry, rename } from "./symmetry";
 import { add, hasRoom, isSeen, openVisited, statesSeen, touchPlace } from "./visited";
+import { noteAllWritten } from "./wrote";
 
 export const SEARCH_MORE: u32 = 0;
 /** Everything within the bounds has been seen. */
@@ -86,6 +88,8 @@ function settleForm(): void {
 /** Takes the world as it is, behind beginPlay(), for the first state. Returns SEARCH_MORE, or SEARCH_OUT_OF_MEMORY. */
 export function openSearch(): u32 {
   openBlocks();
+  openSymmetry();
+  rename();
   if (!openSnapshots() || !openVisited() || !openFrontier()) return SEARCH_OUT_OF_MEMORY;
   pending = takeSpan(<usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024);
   if (pending == 0 || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
@@ -234,6 +238,10 @@ function attempt(choice: u32): bool {
   }
   const record = pendingEnd;
   let touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
+  if (written != REFUSED_SPOILT && rename()) {
+    touchedGroups |= ALL_GROUPS;
+    noteAllWritten();
+  }
   let isBeyond = false;
   if (told(SC_SWITCHES_MOST) != NO_BOUND) {
     touchedGroups |= 1 << GROUP_BOUNDS;

@@ -47,6 +47,9 @@ export {
   ample, NO_AMPLE, RC_ANYTIME, RC_BYTES, RC_HANDLER, RC_PENDING, RC_USER_TIME, RD_BYTES, RD_CPU, RD_ENTRY, RD_HELD, RD_ITEMS, RD_LEAF,
   RD_OPS, RD_OWN, RD_REACH, RD_REACH_ENDS, RD_SCRIPT, RD_TAIL, RD_TAIL_ENDS, RD_VIEWS, RD_WORDS,
 } from "./reduce";
+export {
+  SY_BYTES, SY_ITEM_COUNT, SY_ITEMS, SY_MASK_COUNT, SY_MASKS, SY_MEMBER_COUNT, SY_MEMBERS, SY_OP_COUNT, SY_OPS, SY_USES_TASK,
+} from "./symmetry";
 export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
 
 /** Lays the memory out; the first thing to call. Returns the bytes that are needed, which the host must have provided. */

@@ -14,6 +14,11 @@ export function noteWrote(address: usize): void {
   store<u32>(WROTE, n + 1);
 }
 
+/** From now on everything counts as written. */
+export function noteAllWritten(): void {
+  store<u32>(WROTE, WROTE_MOST + 1);
+}
+
 /** How many; more than WROTE_MOST when some are missing. */
 // @ts-ignore: decorator
 @inline

@@ -9,6 +9,8 @@ import { type GroupBits, opInfos } from "./op-table.js";
 import { reductionBytes, writeReduction } from "./reduce-tables.js";
 import { analyse, type Reduction } from "./reduction.js";
 import { type Piece, piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
+import { symmetryOf } from "./symmetry.js";
+import { maskWords, type PlacedSymmetry, symmetryBytes, writeSymmetry } from "./symmetry-tables.js";
 import type { World } from "./world.js";
 
 /** A case in the engine, before the first choice. */
@@ -28,6 +30,8 @@ export interface CaseWorldOptions {
   readonly searched?: boolean;
   /** Choices that make no difference may be left out (docs/modelling.md); nothing is left out unless said. */
   readonly reduce?: boolean | ((reduction: Reduction) => Reduction);
+  /** States that differ in the numbers of identical CPUs may be taken for one (docs/modelling.md). */
+  readonly symmetry?: boolean | ((symmetry: PlacedSymmetry) => PlacedSymmetry);
 }
 
 /** Mappings of an address space and pages of files that a small machine can hold. */
@@ -37,7 +41,7 @@ const CACHE = 16;
 /** Throws UsageError or EngineAbort, naming the step of the setup that fails. */
 export function createCaseWorld(
   play: Case,
-  { build = "release", searched = false, reduce = false }: CaseWorldOptions = {},
+  { build = "release", searched = false, reduce = false, symmetry = false }: CaseWorldOptions = {},
 ): CaseWorld {
   const machine = new EngineMachine(play.program, configOf(play.machine), build, undefined, {
     ranges: RANGES,
@@ -53,7 +57,11 @@ export function createCaseWorld(
   forgetStatistics(world);
   const control = aligned(world.value("memoryEnd"));
   const tables = new Tables(world, control + world.value("SC_WORDS") * 4);
-  const told = { ...writeTables(play, machine, tables), REDUCTION: reduction(play, machine, tables, reduce) };
+  const told = {
+    ...writeTables(play, machine, tables),
+    REDUCTION: reduction(play, machine, tables, reduce),
+    SYMMETRY: symmetryTables(play, machine, tables, symmetry),
+  };
   const words = new Uint32Array(world.memory.buffer, control, world.value("SC_WORDS"));
   for (const [name, value] of Object.entries({ ...told, FREE: tables.at }))
     words[world.value(`SC_${name}`)] = value;
@@ -74,6 +82,22 @@ function reduction(
   const used = reduce === true ? known : reduce(known);
   const { at } = tables.take(reductionBytes(machine.world, used));
   writeReduction(machine.world, at, used);
+  return at;
+}
+
+/** Address of the tables of identical CPUs; 0 where there are none. */
+function symmetryTables(
+  play: Case,
+  { world }: EngineMachine,
+  tables: Tables,
+  symmetry: NonNullable<CaseWorldOptions["symmetry"]>,
+): number {
+  const known = symmetry === false ? undefined : symmetryOf(play);
+  if (known === undefined) return 0;
+  const placed = { ...known, masks: maskWords(world) };
+  const used = typeof symmetry === "function" ? symmetry(placed) : placed;
+  const { at } = tables.take(symmetryBytes(world, used));
+  writeSymmetry(world, at, used);
   return at;
 }
 

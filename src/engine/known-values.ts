@@ -22,6 +22,8 @@ export interface Start {
   readonly tasks: Known;
   /** How many records of each kind there are: a larger index is never used. */
   readonly records: Readonly<Record<RecordKind, number>>;
+  /** What a call queue can give; any CPU, or none, unless said. */
+  readonly callers?: Known;
   /** Words that nobody writes while the case runs; undefined for all others. */
   constant(kind: RecordKind, record: bigint, word: bigint): bigint | undefined;
 }
@@ -165,9 +167,11 @@ function result(op: MicroOp, registers: readonly Known[], start: Start): Known {
     case "PTE_CAS":
     case "QPUSH":
       return BIT;
+    case "QPOP":
+      if (start.callers !== undefined) return few(start.callers);
+      return few(Array.from({ length: start.cpus + 1 }, (_, cpu) => BigInt(cpu)));
     case "MASK_NEXT":
     case "MASK_COUNT":
-    case "QPOP":
       return few(Array.from({ length: start.cpus + 1 }, (_, cpu) => BigInt(cpu)));
     default:
       return undefined;

@@ -2,10 +2,11 @@
 
 import type { Case, Invariant, Verdict } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
-import { type CaseWorld, createCaseWorld } from "./case-world.js";
+import { type CaseWorld, type CaseWorldOptions, createCaseWorld } from "./case-world.js";
 import { choiceFrom, codeOf } from "./choice-codes.js";
 import { stateWithoutEnd } from "./livelock.js";
 import type { Build } from "./load.js";
+import { symmetryOf } from "./symmetry.js";
 import { explainTrap } from "./trap.js";
 import { readViolations } from "./violations.js";
 import type { World } from "./world.js";
@@ -28,6 +29,12 @@ export interface SearchOptions {
    * or preemptions are bounded.
    */
   readonly reduce?: boolean;
+  /**
+   * States that differ only in which of some identical CPUs is which are taken for one (docs/modelling.md). What is found like this is looked
+   * for again with all of them, within the same limits. No effect on random runs, where preemptions are bounded, or on a search for
+   * livelocks; where it has one, `reduce` has none.
+   */
+  readonly symmetry?: CaseWorldOptions["symmetry"];
   /** So many random runs in place of a search, with so many changes of priority each. */
   readonly pct?: { readonly runs: number; readonly changes: number; readonly seed: number };
   /** Called when the first state stands. */
@@ -80,6 +87,9 @@ const NO_LIMIT = 0xffffffff;
 
 /** Looks for a violation in every order of events, breadth first, or in random ones. Throws what createCaseWorld() throws. */
 export function searchCase(play: Case, options: SearchOptions = {}): SearchResult {
+  const isSearch = options.pct === undefined && options.livelock !== true;
+  const mayRename = options.symmetry && isSearch && options.preemptions === undefined;
+  if (mayRename && symmetryOf(play) !== undefined) return searchRenamed(play, options);
   const isBounded =
     options.depth !== undefined || options.preemptions !== undefined || options.livelock === true;
   if (options.reduce !== true || isBounded || options.pct !== undefined)
@@ -95,12 +105,25 @@ export function searchCase(play: Case, options: SearchOptions = {}): SearchResul
   return { ...found, seconds, isShortest: shorter.cut === "depth" || shorter.complete };
 }
 
-function searchOnce(play: Case, options: SearchOptions, reduce: boolean): SearchResult {
+/** Identical CPUs change their numbers on the way, so that a way to a violation is none of the case's: it is looked for once more. */
+function searchRenamed(play: Case, options: SearchOptions): SearchResult {
+  const found = searchOnce(play, options, false, options.symmetry);
+  if (found.path === undefined) return found;
+  const again = searchOnce(play, { ...options, depth: found.path.length + 1 }, false);
+  return { ...again, seconds: found.seconds + again.seconds };
+}
+
+function searchOnce(
+  play: Case,
+  options: SearchOptions,
+  reduce: boolean,
+  symmetry: SearchOptions["symmetry"] = false,
+): SearchResult {
   const started = performance.now();
   const build = options.build ?? "release";
-  const state = createCaseWorld(play, { build, searched: true, reduce });
+  const state = createCaseWorld(play, { build, searched: true, reduce, symmetry });
   try {
-    const search = new Search(state, options, started, !reduce);
+    const search = new Search(state, options, started, !reduce && symmetry === false, symmetry !== false);
     return options.pct === undefined ? search.run() : search.runRandomly(options.pct);
   } catch (error) {
     throw explainTrap(error, state.world);
@@ -114,9 +137,18 @@ class Search {
   readonly #started: number;
   /** No order is left out, so that a first violation is a shortest one. */
   readonly #isFull: boolean;
+  /** CPUs may have changed their numbers on the way to a state. */
+  readonly #isRenamed: boolean;
 
-  constructor(state: CaseWorld, options: SearchOptions, started: number, isFull: boolean) {
+  constructor(
+    state: CaseWorld,
+    options: SearchOptions,
+    started: number,
+    isFull: boolean,
+    isRenamed: boolean,
+  ) {
     this.#state = state;
+    this.#isRenamed = isRenamed;
     this.#isFull = isFull;
     this.#world = state.world;
     this.#options = options;
@@ -185,7 +217,8 @@ class Search {
     const path = isFound ? (isRandom ? this.#randomPath() : this.#path()) : undefined;
     const entered = windows.every((window) => window.entered > 0);
     const counted = this.#told64("VIOLATIONS") + this.#told64("DEADLOCKS") > 0;
-    const invariant = path === undefined ? undefined : isDeadlock ? "progress" : this.#invariantOf(path);
+    const invariant =
+      path === undefined || this.#isRenamed ? undefined : isDeadlock ? "progress" : this.#invariantOf(path);
     return {
       verdict: isFound || counted ? "unsafe" : complete && entered ? "safe" : "unknown",
       ...(invariant && { invariant }),
