@@ -110,7 +110,10 @@ class Searcher {
     this.#noteWindows();
     const broken = this.#broken();
     for (const name of broken) this.#violations.add(name);
-    if (broken.length > 0) return this.#widen(level);
+    if (broken.length > 0) {
+      this.#widen(level);
+      return;
+    }
     const key = this.#key();
     const known = this.#seen.get(key);
     if (level.isSingle && known === true) throw new RangeError("single choices go round in a circle");

@@ -114,7 +114,7 @@ async function answer(question: Question): Promise<string> {
 
 /** Seconds of searching, or several simulations: with THOROUGH=1, as in CI. */
 const LONG = /C-q[34]|C1-|B-gen|A1-|uffd-fill|pending-storm|mprotect-loop/;
-const isThorough = process.env["THOROUGH"] === "1" || process.env["UPDATE_GOLDEN"] === "1";
+const isThorough = process.env.THOROUGH === "1" || process.env.UPDATE_GOLDEN === "1";
 
 describe("docs/answers.md", () => {
   const all = questions(readFileSync(page, "utf8"));
@@ -122,7 +122,7 @@ describe("docs/answers.md", () => {
   const asked = all.filter(({ commands }) => isThorough || !commands.some((command) => LONG.test(command)));
   it.each(asked)("$title", { timeout: 120_000 }, async (question) => {
     const now = await answer(question);
-    if (process.env["UPDATE_GOLDEN"] === "1") {
+    if (process.env.UPDATE_GOLDEN === "1") {
       const text = readFileSync(page, "utf8");
       const start = text.indexOf(question.found, text.indexOf(`### ${question.title}\n`));
       writeFileSync(page, text.slice(0, start) + now + text.slice(start + question.found.length));

@@ -14,10 +14,10 @@ describe.each(scenarios.map((one) => [one.name, one] as const))("%s", (name, { v
   test.skipIf(small.length === 0).each(small.length > 0 ? small : Object.entries(variants))(
     "%s has the verdict that it is known to have",
     { timeout: 120_000 },
-    (_, { build, bounds, expected, breaks }) => {
+    (_, { build, bounds = {}, expected, breaks }) => {
       const play = build();
-      const model = bounds?.model ?? play.machine.model;
-      const found = searchCase({ ...play, machine: { ...play.machine, model } }, { ...bounds, reduce: true });
+      const { livelock = false, model = play.machine.model } = bounds;
+      const found = searchCase({ ...play, machine: { ...play.machine, model } }, { livelock, reduce: true });
       expect({ verdict: found.verdict, breaks: found.invariant }).toEqual({ verdict: expected, breaks });
       if (expected !== "safe") return;
       const missed = found.windows.filter(({ entered }) => entered === 0).map((window) => window.name);
