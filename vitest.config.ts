@@ -1,8 +1,12 @@
 import { defineConfig } from "vitest/config";
 
+/** Minutes of searching and simulating: THOROUGH=1 runs them too, as CI does. */
+const long = ["adversary-random", "answers", "clock-replay", "own-file", "reduction", "spin", "symmetry"];
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: process.env.THOROUGH === "1" ? [] : long.map((name) => `test/${name}.test.ts`),
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "threads",
