@@ -1,7 +1,16 @@
 import { defineConfig } from "vitest/config";
 
 /** Minutes of searching and simulating: THOROUGH=1 runs them too, as CI does. */
-const long = ["adversary-random", "answers", "clock-replay", "own-file", "reduction", "spin", "symmetry"];
+const long = [
+  "adversary-random",
+  "answers",
+  "clock-replay",
+  "own-file",
+  "reduction",
+  "spin",
+  "symmetry",
+  "wrong-schemes",
+];
 
 export default defineConfig({
   test: {
