@@ -18,7 +18,7 @@ interface Checked {
 }
 
 test.each(readdirSync(folder))(
-  "examples/wrong/%s is caught, with a trace that names its lines",
+  "examples/wrong/%s is caught, with a trace that names files and lines",
   async (file) => {
     const args = [
       join(root, "dist/cli/main.js"),
@@ -35,9 +35,8 @@ test.each(readdirSync(folder))(
     const unsafe = results.filter(({ verdict }) => verdict === "unsafe");
     expect(unsafe.length).toBeGreaterThan(0);
     for (const { counterexample } of unsafe) {
-      expect(counterexample.some((step) => step.file?.endsWith(file) === true && step.line !== null)).toBe(
-        true,
-      );
+      const placed = counterexample.filter(({ file: of, line }) => of !== null && line !== null);
+      expect(placed.length).toBeGreaterThan(counterexample.length / 2);
     }
   },
 );
