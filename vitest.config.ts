@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const long = [
   "adversary-random",
   "answers",
+  "bench",
   "clock-replay",
   "own-file",
   "reduction",

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { isThorough } from "./thorough.js";
 
 const root = join(import.meta.dirname, "..");
 const page = join(root, "docs/answers.md");
@@ -114,7 +115,6 @@ async function answer(question: Question): Promise<string> {
 
 /** Seconds of searching, or several simulations: with THOROUGH=1, as in CI. */
 const LONG = /C-q[34]|C1-|B-gen|A1-|uffd-fill|pending-storm|mprotect-loop/;
-const isThorough = process.env.THOROUGH === "1" || process.env.UPDATE_GOLDEN === "1";
 
 describe("docs/answers.md", () => {
   const all = questions(readFileSync(page, "utf8"));

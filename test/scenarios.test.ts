@@ -3,18 +3,12 @@
 import { describe, expect, test } from "vitest";
 import { searchCase } from "../src/engine/search.js";
 import { scenarioNamed, scenarioNames } from "../src/scenario/all.js";
+import { oneIn } from "./thorough.js";
 
 /** Seconds each: whole interrupts, whole system calls, weak memory with much to reorder. */
 const LARGE = /-ipi$|calls|^empty|^two-zaps$|^B11|^B-gen-nobump|^A1-|^C-q1-calls|^D-pending/;
 
-/** CI takes all scenarios, THOROUGH=1; otherwise one in so many. */
-const ONE_IN = process.env.THOROUGH ? 1 : 3;
-
-const scenarios = await Promise.all(
-  scenarioNames()
-    .filter((_, at) => at % ONE_IN === 0)
-    .map(scenarioNamed),
-);
+const scenarios = await Promise.all(oneIn(4, scenarioNames()).map(scenarioNamed));
 
 describe.each(scenarios.map((one) => [one.name, one] as const))("%s", (name, { variants }) => {
   const small = Object.entries(variants).filter(([variant]) => !LARGE.test(name) && !LARGE.test(variant));
