@@ -301,8 +301,9 @@ canary(
  */
 const withoutSchedule: readonly MutantName[] = ["A-unmap-cpumask"];
 
-/** A search finds schedules for these: the scenarios of sections B and C have a variant for each. */
+/** A search finds schedules for these: the scenarios of sections A, B and C have a variant for each. */
 const searched: readonly MutantName[] = [
+  "A-early-ack-freed",
   "B-bool-pending",
   "B-ksm",
   "B-numa-migrate",

@@ -25,7 +25,8 @@ import {
 import type { KernelOptions } from "./options.js";
 import { folio_put } from "./page.js";
 import { levelShift, PMD, ptdesc } from "./pgtable.js";
-import { flush_tlb_mm_range, flush_tlb_page, type Generations } from "./tlb.js";
+import { flush_tlb_mm_range, flush_tlb_page } from "./tlb.js";
+import type { Generations } from "./tlb-multi.js";
 import { TLB_FLUSH_ALL } from "./tlbflush.js";
 
 /** `start` of an empty hull. */

@@ -5,7 +5,7 @@ import type { FenceKind } from "../dsl/index.js";
 /** One variant for each slot that the programs have a choice in. The policies in src/policy name combinations. */
 export interface Slots {
   /** How a flush reaches the other CPUs. */
-  readonly shootdown: "concurrent-ipi" | "tlbi" | "coherent" | "none";
+  readonly shootdown: "concurrent-ipi" | "serial-ipi" | "early-ack" | "tlbi" | "coherent" | "none";
   /** When munmap, MADV_DONTNEED and exit flush: once for many entries, or each entry before its lock is dropped. */
   readonly unmap: "gather" | "eager";
   /**
@@ -42,6 +42,7 @@ export const MUTANTS = {
   "A-switch-barrier": "the switch has no fence between announcing itself and reading the generation",
   "A-unmap-cpumask": "the mask of CPUs is read before the generation is raised",
   "A-early-ack": "a responder acknowledges before it flushes",
+  "A-early-ack-freed": "a responder that acknowledges early does so although page tables are freed",
   "A-lazy-tables": "lazy CPUs are skipped although page tables are freed",
   "A-lazy-no-catch-up": "a CPU that leaves lazy mode does not look at the generation",
   "A-slot-no-catch-up": "a PCID slot is reused without looking at its generation",
@@ -130,4 +131,9 @@ export interface KernelOptions {
   readonly pcid: boolean;
   /** Changes whose flush is put off have generations, which their page tables keep: by the slot `pending`, or by `reclaim`. */
   readonly generations: boolean;
+}
+
+/** Flushes go by interrupts, so that a batch has somebody to send them to. */
+export function sendsInterrupts({ slots: { shootdown } }: KernelOptions): boolean {
+  return shootdown === "concurrent-ipi" || shootdown === "serial-ipi" || shootdown === "early-ack";
 }

@@ -16,11 +16,12 @@ import { mmdrop } from "./fork-mm.js";
 import { type Mm, mmOf } from "./mm_types.js";
 import { completeGeneration } from "./mm_types-pending.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
-import type { KernelOptions } from "./options.js";
+import { type KernelOptions, sendsInterrupts } from "./options.js";
 import { ptdesc } from "./pgtable.js";
 import type { Pte } from "./pte.js";
-import { cpumask_any_but_this, flush_tlb_mm, flush_tlb_mm_range } from "./tlb.js";
+import { flush_tlb_mm, flush_tlb_mm_range } from "./tlb.js";
 import { arch_tlbbatch_add_pending, arch_tlbbatch_flush } from "./tlb-batch.js";
+import { cpumask_any_but_this } from "./tlb-multi.js";
 import { INIT_MM, mmId, mmPointer, TLB_FLUSH_ALL } from "./tlbflush.js";
 
 /**
@@ -49,7 +50,7 @@ function pendingMask(opt: KernelOptions): bigint {
 export const should_defer_flush = routine(
   "should_defer_flush",
   (k: Builder, opt: KernelOptions, mm: Mm): Expr<Bool> => {
-    if (opt.slots.reclaim === "eager" || opt.slots.shootdown !== "concurrent-ipi") return bool.of(false);
+    if (opt.slots.reclaim === "eager" || !sendsInterrupts(opt)) return bool.of(false);
     return cpumask_any_but_this(k, mm.mm_cpumask);
   },
 );
@@ -158,7 +159,7 @@ const noteGeneration = routine(
 
 /** Flush what this task owes. Interrupts are on. Source: linux mm/rmap.c, try_to_unmap_flush(). */
 export const try_to_unmap_flush = routine("try_to_unmap_flush", (k: Builder, opt: KernelOptions) => {
-  if (opt.slots.reclaim === "eager" || opt.slots.shootdown !== "concurrent-ipi") return;
+  if (opt.slots.reclaim === "eager" || !sendsInterrupts(opt)) return;
   const ubc = tlbflush_unmap_batch.at(k.task());
   const flush_required = k.read("flush_required", ubc.ubc_flush_required);
   k.if(flush_required, () => {

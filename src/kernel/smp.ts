@@ -94,6 +94,6 @@ export const csd_lock_wait = routine("csd_lock_wait", (k: Builder) => {
 });
 
 /** Tell the CPU that asked that its call is done. Source: linux kernel/smp.c, csd_unlock(). */
-export function csd_unlock(k: Builder, initiator: Expr<U64>): void {
-  k.write("csd_unlock", call_function_data.at(k.cpu()).csd.at(initiator), 0);
+export function csd_unlock(k: Builder, initiator: Expr<U64>, label = "csd_unlock"): void {
+  k.write(label, call_function_data.at(k.cpu()).csd.at(initiator), 0);
 }

@@ -1,11 +1,19 @@
 /** One flush for pages of many address spaces: whom it has to reach, and reaching them. Part of Linux's tlb.c. */
 
-import { type Builder, type CpuMask, type Expr, maskWord, routine, type U64, u64 } from "../dsl/index.js";
+import {
+  type Builder,
+  bool,
+  type CpuMask,
+  type Expr,
+  maskWord,
+  routine,
+  type U64,
+  u64,
+} from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
-import { cpumask_any_but_this, get_flush_tlb_info, should_flush_tlb } from "./tlb.js";
-import { flush_tlb_func } from "./tlb-func.js";
+import { cpumask_any_but_this, flushHere, get_flush_tlb_info, should_flush_tlb } from "./tlb-multi.js";
 import { cpu_tlbstate, INIT_MM, TLB_FLUSH_ALL, TLB_GENERATION_INVALID } from "./tlbflush.js";
 
 /** CPUs in one word of a mask. */
@@ -44,13 +52,20 @@ export const arch_tlbbatch_add_pending = routine(
 export const arch_tlbbatch_flush = routine(
   "arch_tlbbatch_flush",
   (k: Builder, opt: KernelOptions, batch: CpuMask) => {
-    const everything = { from: u64.of(0), to: u64.of(TLB_FLUSH_ALL), stride: u64.of(0) };
+    const everything = {
+      from: u64.of(0),
+      to: u64.of(TLB_FLUSH_ALL),
+      stride: u64.of(0),
+      freed: bool.of(false),
+    };
     const gens = { first: u64.of(TLB_GENERATION_INVALID), last: u64.of(TLB_GENERATION_INVALID) };
     get_flush_tlb_info(k, opt, u64.of(INIT_MM), everything, gens);
     const targets = k.var(0, "targets");
     const local = k.var(false, "local");
     const others = cpumask_any_but_this(k, batch);
     local.set(k.maskTest("cpumask_test_cpu", batch, k.cpu()));
+    const here = (): void => k.if(local.get(), () => flushHere(k, opt, u64.of(INIT_MM), everything, gens));
+    if (opt.slots.shootdown === "serial-ipi") here();
     k.if(others, () => {
       k.if(local.get(), () => local.set(k.read("is_lazy", cpu_tlbstate.at(k.cpu()).is_lazy).not()));
       smp_call_function_many(k, batch, targets, (cpu) => {
@@ -59,19 +74,7 @@ export const arch_tlbbatch_flush = routine(
         return asked.get();
       });
     });
-    k.if(local.get(), () =>
-      k.irqsOff(() =>
-        flush_tlb_func(k, opt, {
-          mm: () => u64.of(INIT_MM),
-          start: () => everything.from,
-          end: () => everything.to,
-          stride_shift: () => everything.stride,
-          first_tlb_gen: () => gens.first,
-          new_tlb_gen: () => gens.last,
-          wasted: () => {},
-        }),
-      ),
-    );
+    if (opt.slots.shootdown !== "serial-ipi") here();
     k.if(
       targets.get().ne(0),
       () => {

@@ -43,6 +43,22 @@ export function requestOf(initiator: Expr<U64>): FlushRequest {
   };
 }
 
+/** The same request, read at once: whoever has asked may ask for something else as soon as he is answered. */
+export function takeOver(k: Builder, opt: KernelOptions, f: FlushRequest): FlushRequest {
+  const [mm, start, end] = [f.mm(k), f.start(k), f.end(k)];
+  const [stride_shift, new_tlb_gen] = [f.stride_shift(k), f.new_tlb_gen(k)];
+  const first_tlb_gen = opt.generations ? f.first_tlb_gen(k) : new_tlb_gen;
+  return {
+    mm: () => mm,
+    start: () => start,
+    end: () => end,
+    stride_shift: () => stride_shift,
+    new_tlb_gen: () => new_tlb_gen,
+    first_tlb_gen: () => first_tlb_gen,
+    wasted: f.wasted,
+  };
+}
+
 /**
  * Make this CPU's TLB follow one request. Interrupts are off.
  *

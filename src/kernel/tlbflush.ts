@@ -69,5 +69,7 @@ export const flush_tlb_info = record("cpu", {
   info_new_tlb_gen: u64,
   /** The first of the generations that the request is about; all are the same one but under unified reclaim. */
   info_first_tlb_gen: u64,
-  padBehindInfo: padding(2),
+  /** Page tables of the range are about to be freed. Here only an early acknowledgement asks for it. */
+  info_freed_tables: bool,
+  padBehindInfo: padding(1),
 });

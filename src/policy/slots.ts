@@ -25,6 +25,13 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
     title: "how a flush reaches the other CPUs",
     variants: {
       "concurrent-ipi": { title: "interrupts to the CPUs that need it; this CPU flushes while they do" },
+      "serial-ipi": {
+        title: "interrupts to the CPUs that need it, after this CPU has flushed (before 5.13)",
+      },
+      "early-ack": {
+        title:
+          "as concurrent-ipi; CPUs acknowledge before they flush, unless page tables are freed (EuroSys 2020)",
+      },
       tlbi: {
         title: "the hardware tells every CPU, and waits for all (Arm TLBI and DSB, AMD INVLPGB and TLBSYNC)",
       },
