@@ -16,7 +16,7 @@ export interface Quantity<U extends Unit = Unit> extends Provenance {
   readonly unit: U;
 }
 
-/** A set-associative array of translations; or the name of the array that holds this size too. */
+/** A set-associative array of translations, without entries where the machine has none; or the name of the array that holds this size too. */
 export type Geometry =
   | ({ readonly entries: number; readonly ways: number } & Provenance)
   | ({ readonly sharedWith: StructureName } & Provenance);
@@ -56,11 +56,9 @@ export interface MachinePreset {
   readonly ptiExtra: Readonly<Record<"entry" | "exit" | "invlpg", Quantity<TimeUnit>>>;
   readonly pcid: boolean;
   readonly pti: boolean;
-  /** No CPU may run further than this ahead of the others: the shortest time in which one can interrupt another. */
-  readonly quantumCycles: Quantity<"cycles">;
 }
 
-type TopologyName = "threadsPerCore" | "coresPerCcx" | "coresPerSocket" | "sockets";
+export type TopologyName = "threadsPerCore" | "coresPerCcx" | "coresPerSocket" | "sockets";
 
 /** A preset as the engine wants it: whole cycles, plain numbers, page-table isolation already added. */
 export interface MachineNumbers {
@@ -72,6 +70,7 @@ export interface MachineNumbers {
   readonly work: Readonly<Record<string, number>>;
   readonly pcid: boolean;
   readonly pti: boolean;
+  /** No CPU may run further than this ahead of the others: the shortest time in which one can interrupt another. */
   readonly quantumCycles: number;
 }
 
@@ -96,6 +95,7 @@ export function toCycles(price: Quantity<TimeUnit>, ghz: number): number {
 
 const entryPrices: readonly PriceName[] = ["syscallEntry", "faultEntry", "irqEntry"];
 const exitPrices: readonly PriceName[] = ["syscallExit", "faultExit", "irqExit"];
+const deliveries = ["ipiDeliverSmt", "ipiDeliverCcx", "ipiDeliverSocket", "ipiDeliverRemote"] as const;
 
 /** Everything the engine needs to know of a machine, in whole cycles. */
 export function machineNumbers(preset: MachinePreset): MachineNumbers {
@@ -116,7 +116,7 @@ export function machineNumbers(preset: MachinePreset): MachineNumbers {
     work: mapValues(preset.work, cycles),
     pcid: preset.pcid,
     pti: preset.pti,
-    quantumCycles: preset.quantumCycles.value,
+    quantumCycles: Math.min(...deliveries.map((name) => prices[name])),
   };
 }
 

@@ -118,7 +118,6 @@ export const skylakeSp: MachinePreset = {
   },
   pcid: true,
   pti: false,
-  quantumCycles: quantity(263, "cycles", assumed("the fastest interrupt, ipiDeliverSmt")),
 };
 
 /** The same machine with page-table isolation on. */

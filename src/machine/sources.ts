@@ -19,6 +19,12 @@ export const sources = {
   CSIM: "ChampSim champsim_config.json @2ff25011, https://github.com/ChampSim/ChampSim",
   MKB: "mkbench README @5e66c28, https://github.com/multikernel/mkbench",
   WZ2: "WikiChip, Zen 2, https://en.wikichip.org/wiki/amd/microarchitectures/zen_2",
+  HSWID: "x86info of a Core i5-4590, https://gist.github.com/mbelop/968b0ce12b584ddc70a5",
+  HP7: "study notes on Hennessy and Patterson, 7th edition, case study of the Core i9-12900, https://my-knowledge-base-bmo.pages.dev",
+  UOPS: "uops.info, LOCK CMPXCHG m64, https://uops.info/html-instr/CMPXCHG_LOCK_M64_R64.html",
+  CNC: "Chips and Cheese, Graviton 4, https://chipsandcheese.com/i/146976375",
+  A76: "Cortex-A76 TLBs, Agilex 5 manual, https://intel.com/content/www/us/en/docs/programmable/814346/current/translation-lookaside-buffer-23981.html",
+  A55: "Cortex-A55 TLBs, Agilex 5 manual, https://intel.com/content/www/us/en/docs/programmable/814346/current/translation-lookaside-buffer-06156.html",
   HPCT: "HPCTech, AMD EPYC 9004 series table, https://www.hpctech.co.jp/product/amd-epyc-9004-series/",
 } as const;
 

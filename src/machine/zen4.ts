@@ -105,7 +105,6 @@ export const zen4: MachinePreset = {
   },
   pcid: true,
   pti: false,
-  quantumCycles: quantity(740, "cycles", assumed("the fastest interrupt, ipiDeliverSmt")),
 };
 
 function walkCache(what: string) {

@@ -32,6 +32,8 @@ const SIZES = [0, 1, 2] as const;
 export class Tlb {
   private readonly config: MachineConfig;
   private readonly arrays: ReadonlyMap<TlbName, AssociativeArray<TlbEntry>>;
+  /** How lookups ended; nothing depends on it. */
+  readonly found = { first: 0, second: 0, nowhere: 0 };
 
   constructor(config: MachineConfig) {
     this.config = config;
@@ -44,9 +46,16 @@ export class Tlb {
   lookup(vpn: number, pcid: number, fetch: boolean): TlbEntry | undefined {
     const first = this.firstLevel(fetch);
     const hit = this.find(first, vpn, pcid);
-    if (hit !== undefined) return hit;
+    if (hit !== undefined) {
+      this.found.first++;
+      return hit;
+    }
     const second = this.find(this.config.serves.second, vpn, pcid);
-    if (second === undefined) return undefined;
+    if (second === undefined) {
+      this.found.nowhere++;
+      return undefined;
+    }
+    this.found.second++;
     const copy = { ...second };
     const array = this.arrayFor(first, second.size);
     array?.insert(copy.page, copy);
