@@ -60,6 +60,26 @@ describe("the shipped recordings hold what their description says", () => {
     expect(calls).toMatchObject({ mprotect: 1090, munmap: 1007, mmap: 597, madvise: 559, clone3: 9 });
     expect(total(calls)).toBe(3295);
   });
+
+  test("apache at native speed: calls, faults", async () => {
+    const summary = await summarizeTrace(example("apache.perf.gz"));
+    expect(summary).toMatchObject({ format: "perf", lines: 40_933, threads: 7, forks: 0, skipped: 0 });
+    expect(summary).toMatchObject({ accesses: { fetch: 58, load: 5357, store: 2931 }, pages: 435 });
+    expect(summary.calls).toMatchObject({ munmap: 3994, mmap: 4060, mprotect: 29, madvise: 6, brk: 3 });
+  });
+
+  test("stress-ng: processes", async () => {
+    const summary = await summarizeTrace(example("stress-ng.ftrace.gz"));
+    expect(summary).toMatchObject({
+      format: "ftrace",
+      lines: 13_157 + 12,
+      threads: 13,
+      forks: 6,
+      skipped: 0,
+    });
+    expect(summary).toMatchObject({ accesses: { fetch: 181, load: 768, store: 9784 }, pages: 1561 });
+    expect(summary.calls).toMatchObject({ mprotect: 465, madvise: 60, munmap: 21, mmap: 130, brk: 3 });
+  });
 });
 
 function total(calls: Readonly<Record<string, number>>): number {

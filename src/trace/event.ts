@@ -42,8 +42,8 @@ export type CallEvent = { readonly thread: number } & (
     }
   /** `child` begins in the same address space. */
   | { readonly name: "thread"; readonly child: number }
-  /** `child` begins in a copy of the address space. */
-  | { readonly name: "fork"; readonly child: number }
+  /** `child` begins in a copy of the address space; `isUnseen`: that is assumed, the recording has no fork. */
+  | { readonly name: "fork"; readonly child: number; readonly isUnseen?: boolean }
   | { readonly name: "exec" }
   | { readonly name: "exit" }
 );

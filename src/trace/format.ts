@@ -1,11 +1,15 @@
 import { excerpt, InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
+import { parseFtraceLine } from "./ftrace.js";
 import { LackeyReader } from "./lackey.js";
 import { LineWindow } from "./lines.js";
 import { openBytes, type Unpackers } from "./open.js";
+import { parsePerfLine } from "./perf.js";
 import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
 import { MergedLines } from "./strace-merge.js";
+import type { LineParser } from "./tracepoint-line.js";
+import { TracepointReader } from "./tracepoints.js";
 
 export interface TraceFormat {
   readonly name: string;
@@ -37,7 +41,29 @@ export const formats: readonly TraceFormat[] = [
     fits: (lines) => parseStraceLine(lines[0] ?? "") !== undefined && lines.some(isStraceCall),
     reader: (lines, name, options) => new StraceReader(lines, name, options),
   },
+  {
+    name: "perf",
+    about: "perf script of tracepoints: system calls, page faults, sched_switch, tlb_flush",
+    fits: (lines) => beginsWith(lines, parsePerfLine),
+    reader: (lines, name, options) => new TracepointReader(lines, parsePerfLine, name, options),
+  },
+  {
+    name: "ftrace",
+    about: "the kernel's trace file, or trace-cmd report, of the same tracepoints",
+    fits: (lines) => beginsWith(lines, parseFtraceLine),
+    reader: (lines, name, options) => new TracepointReader(lines, parseFtraceLine, name, options),
+  },
 ];
+
+/** The first line that is not silent is an event. */
+function beginsWith(lines: readonly string[], parse: LineParser): boolean {
+  for (const text of lines) {
+    const line = parse(text);
+    if (line === undefined) return false;
+    if (line.event !== undefined) return true;
+  }
+  return false;
+}
 
 function isStraceCall(line: string): boolean {
   const kind = parseStraceLine(line)?.kind;
@@ -46,8 +72,6 @@ function isStraceCall(line: string): boolean {
 
 /** Formats that are recognised only to say so. */
 const foreign: readonly { readonly name: string; readonly fits: (line: string) => boolean }[] = [
-  { name: "perf script output", fits: (line) => /\[\d+\]\s+\d+\.\d+:\s+\w+:\w+:/.test(line) },
-  { name: "ftrace output", fits: (line) => /^# tracer: |\[\d+\]\s+\S{5}\s+\d+\.\d+: \w+/.test(line) },
   { name: "drmemtrace view output", fits: (line) => /W\d+\.T\d+ (?:<marker|ifetch|read|write)/.test(line) },
 ];
 

@@ -40,7 +40,7 @@ export class Tally {
       seen[key & (cacheSize - 1)] = key;
       for (let each = page; each * pageBytes < end; each++) this.#mark(each, mark);
     }
-    for (const call of block.calls) if (call.name === "fork") this.#forks++;
+    for (const call of block.calls) if (call.name === "fork" && call.isUnseen !== true) this.#forks++;
   }
 
   summary(reader: TraceReader): TraceSummary {
