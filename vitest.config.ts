@@ -8,6 +8,7 @@ const long = [
   "clock-replay",
   "own-file",
   "reduction",
+  "small-scenarios",
   "spin",
   "symmetry",
   "wrong-schemes",

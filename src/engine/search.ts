@@ -29,6 +29,8 @@ export interface SearchOptions {
    * or preemptions are bounded.
    */
   readonly reduce?: boolean;
+  /** So many states are looked at in full before `reduce` leaves anything out; 50,000 unless said. */
+  readonly fullStates?: number;
   /**
    * States that differ only in which of some identical CPUs is which are taken for one (docs/modelling.md). What is found like this is looked
    * for again with all of them, within the same limits. No effect on random runs, where preemptions are bounded, or on a search for
@@ -94,7 +96,8 @@ export function searchCase(play: Case, options: SearchOptions = {}): SearchResul
     options.depth !== undefined || options.preemptions !== undefined || options.livelock === true;
   if (options.reduce !== true || isBounded || options.pct !== undefined)
     return searchOnce(play, options, false);
-  const states = Math.min(options.states ?? SMALL_STATES, SMALL_STATES);
+  const { fullStates = SMALL_STATES } = options;
+  const states = Math.min(options.states ?? fullStates, fullStates);
   const small = searchOnce(play, { ...options, states }, false);
   if (small.cut !== "states" || states === options.states) return small;
   const found = searchOnce(play, options, true);

@@ -31,20 +31,32 @@ const withoutPublishing: Flush = (k, mm, vpn) => {
   k.dsb("dsb ish");
 };
 
-function build(change: "unmap_page" | "protect_page", flush: Flush, model: MemoryModel) {
+function build(change: "unmap_page" | "protect_page", flush: Flush, model: MemoryModel, users = 1) {
+  const each = Array.from({ length: users }, (_, user) => ({ cpu: user + 1, task: user }));
   return stage({
-    machine: { model, storeBuffer: 2 },
+    machine: { cpus: 1 + users, model, storeBuffer: 2 },
     extra: (opt) => [
       change === "unmap_page" ? unmapPage(opt, change, flush) : protectPage(opt, change, flush),
     ],
     setup: [
-      { do: "task", task: 0, mm: 0 },
-      { do: "switch", cpu: 1, task: 0 },
+      ...each.flatMap(
+        ({ cpu, task }) =>
+          [
+            { do: "task", task, mm: 0 },
+            { do: "switch", cpu, task },
+          ] as const,
+      ),
       { do: "call", cpu: 1, entry: "mmap", args: [0, 1, ANON_RW] },
-      { do: "touch", cpu: 1, vpn: 0, kind: 1 },
+      ...each.map(({ cpu }) => ({ do: "touch", cpu, vpn: 0, kind: 1 }) as const),
     ],
     threads: [{ cpu: 0, does: [call(change, 0, 0)] }],
-    liberties: [{ cpu: 1, may: "touch", vpn: 0, kind: 1 }],
+    liberties: each.flatMap(
+      ({ cpu }) =>
+        [
+          { cpu, may: "touch", vpn: 0, kind: 1 },
+          { cpu, may: "evict", vpn: 0 },
+        ] as const,
+    ),
     windows: ["broadcast, not complete everywhere"],
   });
 }
@@ -67,5 +79,16 @@ export const subject = scenario({
       build: () => build("protect_page", withoutPublishing, "weak"),
     },
     upstream: { title: "both", expected: "safe", build: () => build("protect_page", whole, "weak") },
+    "no-wait-users": {
+      title: "the same as no-wait, with three CPUs that use the page",
+      expected: "unsafe",
+      breaks: "stale-right",
+      build: () => build("unmap_page", withoutWaiting, "weak", 3),
+    },
+    "upstream-users": {
+      title: "both, with three CPUs that use the page",
+      expected: "safe",
+      build: () => build("protect_page", whole, "weak", 3),
+    },
   },
 });
