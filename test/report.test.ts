@@ -122,12 +122,13 @@ describe("a comparison", () => {
       ...{
         file: "a.log",
         format: "strace",
+        unit: "line" as const,
         lines: 6184,
         calls: { madvise: 5996, munmap: 3, clone3: 7, wait4: 1 },
         failed: 0,
         joined: 30,
       },
-      ...{ threads: 9, forks: 1, pages: 0, codePages: 0, dataPages: 0, writtenPages: 0, skipped: 2 },
+      ...{ threads: 9, forks: 1, pages: 0, codePages: 0, dataPages: 0, writtenPages: 0, others: {}, skipped: 2 },
       accesses: { fetch: 0, load: 0, store: 0, modify: 0 },
     };
     const lines = comparisonLines(compareResult("eager", [sampleRun({ trace }), deferred(1)], false), plain);

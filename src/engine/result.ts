@@ -72,6 +72,7 @@ export type Violation = z.infer<typeof violationSchema>;
 export const traceSummarySchema = z.strictObject({
   file: z.string(),
   format: z.string(),
+  unit: z.enum(["line", "record"]),
   lines: count,
   accesses: z.strictObject({ fetch: count, load: count, store: count, modify: count }),
   calls: counts,
@@ -83,6 +84,7 @@ export const traceSummarySchema = z.strictObject({
   codePages: count,
   dataPages: count,
   writtenPages: count,
+  others: counts,
   skipped: count,
 });
 

@@ -14,12 +14,12 @@ export function traceLines(run: RunResult): string[] {
   const others = Object.entries(trace.calls).filter(([name]) => !memoryCalls.has(name));
   const otherCalls = others.reduce((sum, [, number]) => sum + number, 0);
   const parts = [
-    plural(trace.lines, "line"),
+    plural(trace.lines, trace.unit),
     plural(trace.threads, "thread"),
     ...(trace.forks > 0 ? [plural(trace.forks, "fork")] : []),
     ...(accesses > 0 ? [`${count(accesses)} accesses`] : []),
     ...(trace.pages > 0 ? [plural(trace.pages, "page")] : []),
-    ...(trace.skipped > 0 ? [`${plural(trace.skipped, "unreadable line")} passed over`] : []),
+    ...(trace.skipped > 0 ? [`${plural(trace.skipped, `unreadable ${trace.unit}`)} passed over`] : []),
     ...calls.map(([name, number]) => `${name} ${count(number)}`),
     ...(otherCalls > 0 ? [plural(otherCalls, "other call")] : []),
   ];

@@ -1,4 +1,4 @@
-import type { AccessKind } from "../workload/feed.js";
+import type { AccessKind, TraceUnit } from "../workload/feed.js";
 
 /**
  * What a recording says, in an order that a replay may take literally. Threads are numbered densely from 0 in order of
@@ -129,16 +129,31 @@ export interface TraceReader {
 export interface ReaderOptions {
   /** Pass over lines that cannot be read, and count them, instead of refusing the file. */
   readonly lenient?: boolean;
+  /** Name of the format to read, whatever the file looks like. */
+  readonly format?: string;
 }
 
 /** What a reader counts that its events do not show. */
 export class ReaderCounts {
+  /** What a recording consists of: lines of text, or binary records. */
+  readonly unit: TraceUnit;
+  /** Lines or records read. */
   lines = 0;
   readonly calls = new Map<string, number>();
   failed = 0;
   joined = 0;
   threads = 0;
   skipped = 0;
+  /** Records that are no event of a simulation, by what they are. */
+  readonly others = new Map<string, number>();
+
+  constructor(unit: TraceUnit = "line") {
+    this.unit = unit;
+  }
+
+  other(name: string): void {
+    this.others.set(name, (this.others.get(name) ?? 0) + 1);
+  }
 
   call(name: string): void {
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);

@@ -1,9 +1,13 @@
+import type { BinaryFormat } from "./binary-format.js";
+import { drmemtrace } from "./drmemtrace-format.js";
 import { excerpt, InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
+import { filesOf } from "./folder.js";
 import { parseFtraceLine } from "./ftrace.js";
 import { LackeyReader } from "./lackey.js";
 import { LineWindow } from "./lines.js";
 import { openBytes, type Unpackers } from "./open.js";
+import { PeekedSource } from "./peek.js";
 import { parsePerfLine } from "./perf.js";
 import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
@@ -27,8 +31,11 @@ const isLackey = (lines: readonly string[]): boolean =>
   lines.some((line) => lackeyAccess.test(line)) &&
   (lackeyAccess.test(lines[0]!) || valgrindLine.test(lines[0]!));
 
-/** Formats that are read, in the order in which they are tried. */
-export const formats: readonly TraceFormat[] = [
+/** Formats that are told by their first bytes, in the order in which they are tried; before those of lines. */
+const binaryFormats: readonly BinaryFormat[] = [drmemtrace];
+
+/** Formats made of lines, in the order in which they are tried. */
+const textFormats: readonly TraceFormat[] = [
   {
     name: "lackey",
     about: "Valgrind lackey --trace-mem=yes, alone or with --trace-syscalls=yes --trace-sched=yes",
@@ -65,6 +72,12 @@ function beginsWith(lines: readonly string[], parse: LineParser): boolean {
   return false;
 }
 
+/** Formats that are read. */
+export const formats: readonly { readonly name: string; readonly about: string }[] = [
+  ...textFormats,
+  ...binaryFormats,
+];
+
 function isStraceCall(line: string): boolean {
   const kind = parseStraceLine(line)?.kind;
   return kind === "call" || kind === "begin" || kind === "resume" || kind === "exit";
@@ -78,15 +91,22 @@ const foreign: readonly { readonly name: string; readonly fits: (line: string) =
 /** Lines looked at to tell a format: banners are shorter than that. */
 const sniffedLines = 200;
 
-interface Opened {
-  readonly lines: LineWindow;
-  readonly format: TraceFormat;
-  /** The first lines, without empty ones. */
-  readonly first: readonly string[];
+type Opened =
+  | {
+      readonly lines: LineWindow;
+      readonly format: TraceFormat;
+      /** The first lines, without empty ones. */
+      readonly first: readonly string[];
+    }
+  | { readonly source: PeekedSource; readonly format: BinaryFormat };
+
+function close(opened: Opened): void {
+  ("lines" in opened ? opened.lines : opened.source).close();
 }
 
 /**
- * Open a recording, packed or not, and tell its format by its first lines. Several files are those of one strace -ff.
+ * Open a recording, packed or not, and tell its format by its beginning. Several files are those of one recording, as
+ * recordings() has put them together.
  *
  * Throws: InputError, with what would have been read and what was seen.
  */
@@ -97,18 +117,25 @@ export async function openTrace(
   const files = typeof recording === "string" ? [recording] : recording;
   const opened: Opened[] = [];
   try {
-    for (const file of files) opened.push(await openLines(file, options));
-    const { lines, format } = opened[0]!;
+    for (const file of files) opened.push(await openFile(file, options));
+    const first = opened[0]!;
+    if (!("lines" in first)) {
+      return first.format.reader(
+        opened.flatMap((each) => ("source" in each ? [each.source] : [])),
+        options,
+      );
+    }
+    const { lines, format } = first;
     if (opened.length === 1) return format.reader(lines, format.name, options);
     const parts = files.map((file) => threadFile.exec(file)!);
     const merged = new MergedLines(
       parts[0]![1]!,
-      opened.map((each) => each.lines),
+      opened.flatMap((each) => ("lines" in each ? [each.lines] : [])),
       parts.map((part) => Number(part[2])),
     );
     return new StraceReader(merged, format.name, options);
   } catch (error) {
-    for (const { lines } of opened) lines.close();
+    opened.forEach(close);
     throw error;
   }
 }
@@ -117,31 +144,51 @@ export async function openTrace(
 const threadFile = /^(.+)\.(\d+)(?:\.(?:gz|zst|xz))?$/;
 
 /**
- * Files put together to recordings: those of one strace -ff are one, every other file is one by itself.
+ * Files and folders put together to recordings: the files of one strace -ff are one, and those of one process under
+ * drmemtrace; every other file is one by itself.
  *
  * Throws: InputError for a file that cannot be opened or whose format is not known.
  */
 export async function recordings(
-  files: readonly string[],
+  names: readonly string[],
   options: ReaderOptions & Unpackers = {},
 ): Promise<readonly (readonly string[])[]> {
-  const groups = new Map<string, string[]>();
-  for (const file of files) {
-    const { lines, format, first } = await openLines(file, options);
-    lines.close();
-    const isOfThread = format.name === "strace" && first.every((line) => !/^(?:\[pid|\d+ )/.test(line));
-    const name = (isOfThread ? threadFile.exec(file)?.[1] : undefined) ?? file;
-    groups.set(name, [...(groups.get(name) ?? []), file]);
+  const groups: { readonly key: string | undefined; readonly files: string[] }[] = [];
+  for (const file of await filesOf(names)) {
+    const opened = await openFile(file, options);
+    close(opened);
+    const key = groupOf(file, opened);
+    const group = key === undefined ? undefined : groups.findLast((each) => each.key === key);
+    // The same file twice is two recordings.
+    if (group === undefined || group.files.includes(file)) groups.push({ key, files: [file] });
+    else group.files.push(file);
   }
-  return [...groups.values()];
+  return groups.map(({ files }) => files);
 }
 
-async function openLines(file: string, options: ReaderOptions & Unpackers): Promise<Opened> {
-  const lines = new LineWindow(await openBytes(file, options));
+/** What the files of one recording have in common; undefined for a file that is one by itself. */
+function groupOf(file: string, opened: Opened): string | undefined {
+  if (!("lines" in opened)) return opened.format.group?.(opened.source.head, file);
+  const { format, first } = opened;
+  const isOfThread = format.name === "strace" && first.every((line) => !/^(?:\[pid|\d+ )/.test(line));
+  return isOfThread ? threadFile.exec(file)?.[1] : undefined;
+}
+
+async function openFile(file: string, options: ReaderOptions & Unpackers): Promise<Opened> {
+  const source = await PeekedSource.of(await openBytes(file, options));
+  const { head } = source;
+  const named = (format: { name: string }): boolean => format.name === options.format;
+  const binary = binaryFormats.find((each) =>
+    options.format === undefined ? each.fits(head, file) : named(each),
+  );
+  if (binary !== undefined && head.length > 0) return { source, format: binary };
+  const lines = new LineWindow(source);
   try {
     if (!(await lines.more())) throw new InputError({ file }, "a recording", "an empty file");
     const first = firstLines(lines);
-    const format = formats.find(({ fits }) => fits(first));
+    const format = textFormats.find((each) =>
+      options.format === undefined ? each.fits(first) : named(each),
+    );
     if (format === undefined) throw unknownFormat(file, first);
     return { lines, format, first };
   } catch (error) {

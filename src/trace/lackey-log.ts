@@ -1,13 +1,6 @@
 import { type AccessKind, FETCH, LOAD, MODIFY, STORE } from "../workload/feed.js";
-import {
-  type CallEvent,
-  CLONE_VFORK,
-  CLONE_VM,
-  type EventBlock,
-  MAP_ANONYMOUS,
-  MAP_SHARED,
-  type ReaderCounts,
-} from "./event.js";
+import { CLONE_VFORK, CLONE_VM, type EventBlock, type ReaderCounts } from "./event.js";
+import { mmCall, mmCallNames } from "./mm-call.js";
 
 /** An access that the reader has not taken: one that follows a result on the same line. */
 const access = /^(I {2}| [LSM] )([0-9a-f]{8,12}),(\d{1,5})$/;
@@ -167,7 +160,7 @@ export class LackeyLog {
       else this.#fork(thread, block);
       return undefined;
     }
-    const event = mmCall(call, value, thread);
+    const event = mmCall(call.name, call.args.map(Number), value, thread);
     if (event === undefined) return problem;
     block.call(event);
     return undefined;
@@ -200,36 +193,4 @@ export class LackeyLog {
 }
 
 const clones: ReadonlySet<string> = new Set(["clone", "fork", "vfork"]);
-const effects: ReadonlySet<string> = new Set([
-  ...clones,
-  ...["mmap", "munmap", "mprotect", "madvise", "brk", "mremap"],
-]);
-/** (unsigned int)-1, the file descriptor of a mapping without a file. */
-const noFile = 0xffff_ffff;
-
-/** Undefined when an argument is not a number. */
-function mmCall(call: OpenCall, value: number, thread: number): CallEvent | undefined {
-  const [a = Number.NaN, b = Number.NaN, c = Number.NaN, d = 0, e = noFile, f = 0] = call.args.map(Number);
-  switch (call.name) {
-    case "mmap": {
-      if (Number.isNaN(b + c + d + e + f)) return undefined;
-      const fd = e === noFile || (d & MAP_ANONYMOUS) !== 0 ? -1 : e;
-      const shared = (d & MAP_SHARED) !== 0;
-      return { name: "mmap", thread, start: value, length: b, prot: c, shared, fd, offset: f };
-    }
-    case "munmap":
-      return Number.isNaN(a + b) ? undefined : { name: "munmap", thread, start: a, length: b };
-    case "mprotect":
-      return Number.isNaN(a + b + c) ? undefined : { name: "mprotect", thread, start: a, length: b, prot: c };
-    case "madvise":
-      return Number.isNaN(a + b + c)
-        ? undefined
-        : { name: "madvise", thread, start: a, length: b, advice: c };
-    case "brk":
-      return { name: "brk", thread, end: value };
-    default:
-      return Number.isNaN(a + b + c)
-        ? undefined
-        : { name: "mremap", thread, start: a, length: b, newStart: value, newLength: c };
-  }
-}
+const effects: ReadonlySet<string> = new Set([...clones, ...mmCallNames]);

@@ -44,17 +44,18 @@ export class Tally {
   }
 
   summary(reader: TraceReader): TraceSummary {
-    const { lines, calls, failed, joined, threads, skipped } = reader.counts;
+    const { unit, lines, calls, failed, joined, threads, skipped, others } = reader.counts;
     const [load, store, fetch, modify] = [LOAD, STORE, FETCH, MODIFY].map((kind) => this.#kinds[kind]!);
     return {
-      ...{ file: reader.file, format: reader.format, lines },
+      ...{ file: reader.file, format: reader.format, unit, lines },
       accesses: { fetch: fetch!, load: load!, store: store!, modify: modify! },
-      calls: Object.fromEntries([...calls].sort(([, a], [, b]) => b - a)),
+      calls: sorted(calls),
       ...{ failed, joined, threads, forks: this.#forks, pages: this.#pages.size },
       ...{
         codePages: this.#marked(code),
         dataPages: this.#marked(data),
         writtenPages: this.#marked(written),
+        others: sorted(others),
         skipped,
       },
     };
@@ -71,19 +72,30 @@ export class Tally {
   }
 }
 
+/** Largest first. */
+function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}
+
 /** The summaries of several recordings as one. */
 export function addedUp(summaries: readonly TraceSummary[]): TraceSummary | undefined {
   const [first] = summaries;
   if (first === undefined || summaries.length === 1) return first;
   const total = (of: (summary: TraceSummary) => number): number =>
     summaries.reduce((sum, each) => sum + of(each), 0);
-  const calls: Record<string, number> = {};
-  for (const each of summaries) {
-    for (const [name, count] of Object.entries(each.calls)) calls[name] = (calls[name] ?? 0) + count;
-  }
+  const byName = (
+    of: (summary: TraceSummary) => Readonly<Record<string, number>>,
+  ): Record<string, number> => {
+    const sums: Record<string, number> = {};
+    for (const each of summaries) {
+      for (const [name, count] of Object.entries(of(each))) sums[name] = (sums[name] ?? 0) + count;
+    }
+    return sums;
+  };
   return {
     file: summaries.map(({ file }) => file).join(", "),
     format: [...new Set(summaries.map(({ format }) => format))].join(", "),
+    unit: summaries.every(({ unit }) => unit === "record") ? "record" : "line",
     lines: total(({ lines }) => lines),
     accesses: {
       fetch: total(({ accesses }) => accesses.fetch),
@@ -91,7 +103,7 @@ export function addedUp(summaries: readonly TraceSummary[]): TraceSummary | unde
       store: total(({ accesses }) => accesses.store),
       modify: total(({ accesses }) => accesses.modify),
     },
-    calls,
+    calls: byName(({ calls }) => calls),
     failed: total(({ failed }) => failed),
     joined: total(({ joined }) => joined),
     threads: total(({ threads }) => threads),
@@ -100,6 +112,7 @@ export function addedUp(summaries: readonly TraceSummary[]): TraceSummary | unde
     codePages: total(({ codePages }) => codePages),
     dataPages: total(({ dataPages }) => dataPages),
     writtenPages: total(({ writtenPages }) => writtenPages),
+    others: byName(({ others }) => others),
     skipped: total(({ skipped }) => skipped),
   };
 }

@@ -69,10 +69,15 @@ export interface FeedSink {
 /** Records that each method of FeedSink takes from a ring. */
 export const recordsOf = { access: 1, compute: 1, call: 8, waitCalls: 1, waitTask: 2, start: 1 } as const;
 
+/** What a recording consists of: lines of text, or binary records. */
+export type TraceUnit = "line" | "record";
+
 /** What a recorded trace held: counts of the file, not of the simulation. */
 export interface TraceSummary {
   readonly file: string;
   readonly format: string;
+  readonly unit: TraceUnit;
+  /** Lines or records, whichever the unit is. */
   readonly lines: number;
   /** Access lines. */
   readonly accesses: {
@@ -94,6 +99,8 @@ export interface TraceSummary {
   readonly codePages: number;
   readonly dataPages: number;
   readonly writtenPages: number;
+  /** Records that are no event of a simulation, by what they are; with the accesses they add up to all. */
+  readonly others: Readonly<Record<string, number>>;
   /** Lines that could not be read and were passed over, in lenient mode. */
   readonly skipped: number;
 }
