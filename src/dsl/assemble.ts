@@ -45,6 +45,7 @@ export function assemble(input: AssembleInput): Program {
     entries.push(assembleEntry(assembly, writer, source));
     registers = Math.max(registers, writer.registers.used);
   }
+  let live: readonly bigint[] | undefined;
   return {
     ops: assembly.ops,
     sites: assembly.sites,
@@ -54,7 +55,10 @@ export function assemble(input: AssembleInput): Program {
     works: assembly.works.names,
     layout: assembly.layout.finish(),
     registers,
-    live: liveRegisters(assembly.ops),
+    get live() {
+      live ??= liveRegisters(assembly.ops);
+      return live;
+    },
   };
 }
 

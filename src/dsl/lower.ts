@@ -7,7 +7,10 @@ import type { RegisterFile, Slot } from "./registers.js";
 type Binary = Extract<Node, { kind: "binary" }>;
 type Insert = Extract<Node, { kind: "insert" }>;
 type Reduced = Extract<Node, { kind: "constant" | "slot" | "own" | "binary" }>;
-type Emit = (op: Partial<MicroOp> & Pick<MicroOp, "op">) => void;
+type Emit = (op: Emitted) => void;
+
+/** An op without what it does not use. */
+export type Emitted = Partial<MicroOp> & Pick<MicroOp, "op">;
 
 /** A value in a register; `release` ends it when it was a temporary. */
 export interface InRegister {

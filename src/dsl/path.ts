@@ -64,7 +64,17 @@ export class InlinePath {
 
   /** The site of a label here, by default at the author's line. */
   site(label: string, at = callSite()): Site {
-    return { routine: this.#frames.at(-1)!.routine, path: `${this.text}.${label}`, label, ...at };
+    return {
+      routine: this.#frames.at(-1)!.routine,
+      path: `${this.text}.${label}`,
+      label,
+      get file() {
+        return at.file;
+      },
+      get line() {
+        return at.line;
+      },
+    };
   }
 
   /** Report a mistake at the author's line. */

@@ -5,9 +5,8 @@ export interface SourceLine {
   readonly line: number;
 }
 
-/** Frames to look at. Most steps are a few calls away from their author's line; a loop of the language is the farthest. */
-const NEAR_FRAMES = 9;
-const FAR_FRAMES = 40;
+/** Frames to look at: the language's own calls between an author's line and its step are no more than twenty. */
+const FRAMES = 24;
 const FRAME = /(?:^at |[ (])((?:file:\/\/|\/|[A-Za-z]:[\\/])[^()]*?):(\d+):\d+\)?$/;
 
 const packageRoot = plainPath(new URL("../../", import.meta.url).href);
@@ -16,17 +15,35 @@ const ownFolders = [plainPath(new URL(".", import.meta.url).href), `${packageRoo
 
 /** The line of the innermost caller outside this folder. */
 export function callSite(): SourceLine {
-  const near = authorLine(stackOf(NEAR_FRAMES));
-  return near.line > 0 ? near : authorLine(stackOf(FAR_FRAMES));
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = FRAMES;
+  const line = new TracedLine(new Error());
+  Error.stackTraceLimit = limit;
+  return line;
 }
 
-/** A short trace is several times cheaper, above all where positions are mapped. */
-function stackOf(frames: number): string {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = frames;
-  const stack = new Error().stack ?? "";
-  Error.stackTraceLimit = limit;
-  return stack;
+/** Taking a stack trace is cheap, its text is not: it is made when somebody asks for the line, and for most steps nobody does. */
+class TracedLine implements SourceLine {
+  #trace: Error | undefined;
+  #line: SourceLine | undefined;
+
+  constructor(trace: Error) {
+    this.#trace = trace;
+  }
+
+  get file(): string {
+    return this.#read().file;
+  }
+
+  get line(): number {
+    return this.#read().line;
+  }
+
+  #read(): SourceLine {
+    this.#line ??= authorLine(this.#trace?.stack ?? "");
+    this.#trace = undefined;
+    return this.#line;
+  }
 }
 
 /**

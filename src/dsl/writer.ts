@@ -3,7 +3,7 @@
 import { NONE, type OpName } from "./isa.js";
 import type { Layout } from "./layout.js";
 import { exprText } from "./listing.js";
-import { Lowering } from "./lower.js";
+import { type Emitted, type InRegister, Lowering } from "./lower.js";
 import type { Node } from "./nodes.js";
 import { InlinePath } from "./path.js";
 import type { MicroOp, Site } from "./program.js";
@@ -191,21 +191,27 @@ export class Writer {
     const { at, alsoWrites, relation } = operands;
     const field = at === undefined || at.field === "pte" ? undefined : at.field;
     const imm = field === undefined ? (operands.imm ?? 0n) : this.assembly.layout.immediate(field, label);
-    const nodes = { a: at?.base ?? operands.a, b: at?.offset ?? operands.b, c: operands.c, d: operands.d };
-    const placed = Object.entries(nodes).map(
-      ([role, node]) => [role, node && this.#lowering.value(node)] as const,
-    );
-    const registers = Object.fromEntries(placed.map(([role, held]) => [role, held?.register ?? NONE]));
-    if (relation !== undefined) registers.d = relation;
-    if (alsoWrites) Object.assign(registers, { b: alsoWrites.b.register, c: alsoWrites.c.register });
-    const result = use({ ...registers, imm });
-    for (const [, held] of placed) held?.release();
+    const a = this.#placed(at?.base ?? operands.a);
+    const b = this.#placed(at?.offset ?? operands.b);
+    const c = this.#placed(operands.c);
+    const d = this.#placed(operands.d);
+    const result = use({
+      a: a?.register ?? NONE,
+      b: alsoWrites?.b.register ?? b?.register ?? NONE,
+      c: alsoWrites?.c.register ?? c?.register ?? NONE,
+      d: relation ?? d?.register ?? NONE,
+      imm,
+    });
+    for (const held of [a, b, c, d]) held?.release();
     return result;
   }
 
-  #emit(op: Partial<MicroOp> & Pick<MicroOp, "op">): number {
-    const empty = { dst: NONE, a: NONE, b: NONE, c: NONE, d: NONE, imm: 0n, site: -1 };
-    return this.assembly.ops.push({ ...empty, ...op }) - 1;
+  #placed(node: Node | undefined): InRegister | undefined {
+    return node && this.#lowering.value(node);
+  }
+
+  #emit({ op, dst = NONE, a = NONE, b = NONE, c = NONE, d = NONE, imm = 0n, site = -1 }: Emitted): number {
+    return this.assembly.ops.push({ op, dst, a, b, c, d, imm, site }) - 1;
   }
 
   #site(label: string): number {

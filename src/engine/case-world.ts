@@ -5,7 +5,7 @@ import type { MicroOp, Program } from "../dsl/program.js";
 import { argumentOf, configOf, setUp } from "../reference/setup.js";
 import type { Build } from "./load.js";
 import { EngineMachine } from "./machine.js";
-import { type GroupBits, opInfos } from "./op-table.js";
+import { type GroupBits, opTable } from "./op-table.js";
 import { reductionBytes, writeReduction } from "./reduce-tables.js";
 import { analyse, type Reduction } from "./reduction.js";
 import { type Piece, piecesOf, type RegisterUse, type Run } from "./state-pieces.js";
@@ -158,13 +158,12 @@ function writeOps(world: World, tables: Tables): number {
     entries: bit("OWN_ENTRIES"),
     all: bit("CPU") - bit("TABLES"),
   };
-  const infos = opInfos(world.program, bits);
-  const { at, view } = tables.take(infos.length * 24);
-  infos.forEach(({ live, written, groups }, pc) => {
-    view.setBigUint64(pc * 24, live, true);
-    view.setBigUint64(pc * 24 + 8, written, true);
-    view.setUint32(pc * 24 + 16, groups, true);
-  });
+  const { live, written, groups } = opTable(world.program, bits);
+  const { at, view } = tables.take(groups.length * 24);
+  for (let pc = 0; pc < groups.length; pc++) {
+    const words = [live.low[pc]!, live.high[pc]!, written.low[pc]!, written.high[pc]!, groups[pc]!];
+    for (const [word, value] of words.entries()) view.setUint32(pc * 24 + word * 4, value, true);
+  }
   return at;
 }
 

@@ -3,6 +3,7 @@
  * can have there. Addresses follow from it: the own record of a CPU, the address space of a task.
  */
 
+import { nextOf } from "../dsl/flow.js";
 import { NONE, OPS, type OpRoles } from "../dsl/isa.js";
 import { type MicroOp, type Program, RECORD_KINDS, type RecordKind } from "../dsl/program.js";
 
@@ -65,13 +66,6 @@ export function knownValues(program: Program, start: Start): KnownAt {
     for (const [next, registers] of successors(op, pc, at[pc]!, start)) arrive(next, registers);
   }
   return at;
-}
-
-/** Where an op can go on, whatever its registers hold; nothing for END. */
-export function nextOf(op: MicroOp, pc: number): number[] {
-  if (op.op === "END") return [];
-  if (op.op === "JMP") return [Number(op.imm)];
-  return op.op === "BZ" || op.op === "BNZ" ? [Number(op.imm), pc + 1] : [pc + 1];
 }
 
 /** Index and first word of the record field that an op names. */

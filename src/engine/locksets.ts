@@ -3,8 +3,9 @@
  * here they are called *gates*: while one CPU holds a gate, others get no further than to its door.
  */
 
+import { nextOf } from "../dsl/flow.js";
 import type { MicroOp } from "../dsl/program.js";
-import { type KnownAt, nextOf } from "./known-values.js";
+import type { KnownAt } from "./known-values.js";
 
 /** Holding for writing (a spinlock counts as that) and for reading. */
 export type Mode = "write" | "read";

@@ -1,7 +1,8 @@
 /** What each op may read and write later, as the engine's search wants to know it: see assembly/choose.ts. */
 
-import { NONE, OPS, type OpRoles } from "../dsl/isa.js";
-import { liveRegisters } from "../dsl/liveness.js";
+import { flowOf, NOWHERE, type RegisterSets, registerSets, writtenBy } from "../dsl/flow.js";
+import { OPS } from "../dsl/isa.js";
+import { liveSets } from "../dsl/liveness.js";
 import type { MicroOp, OpName, Program } from "../dsl/program.js";
 
 /** Sets of groups of pieces, as bits; the numbers are the engine's. */
@@ -18,77 +19,63 @@ export interface GroupBits {
   readonly all: number;
 }
 
-export interface OpInfo {
+/** By op. */
+export interface OpTable {
   /** Registers that the op or one behind it may read. */
-  readonly live: bigint;
+  readonly live: RegisterSets;
   /** Registers that the op and the free ops behind it may write. */
-  readonly written: bigint;
+  readonly written: RegisterSets;
   /** Groups that these may write, besides those of their own CPU; what leaves the store buffer is not counted. */
-  readonly groups: number;
+  readonly groups: Uint32Array;
 }
 
 /** The engine has one bit for each register in a word. */
 export const REGISTERS_MOST = 64;
 
 /** Throws RangeError for a program with more registers than a word has bits. */
-export function opInfos(program: Program, bits: GroupBits): OpInfo[] {
-  if (program.registers > REGISTERS_MOST)
+export function opTable({ ops, registers }: Program, bits: GroupBits): OpTable {
+  if (registers > REGISTERS_MOST)
     throw new RangeError(`a program that is searched has at most ${REGISTERS_MOST} registers`);
-  const { ops } = program;
-  const live = program.live ?? liveRegisters(ops);
-  const tails = tailsOf(ops, bits);
-  return ops.map((op, pc) => {
-    const tail = OPS[op.op].class === "step" ? tails[pc + 1] : tails[pc];
-    return {
-      live: live[pc]!,
-      written: writtenBy(op) | (tail?.written ?? 0n),
-      groups: groupsOf(op, bits) | (tail?.groups ?? 0),
-    };
-  });
+  const own = { ...writtenBy(ops), groups: groupsOf(ops, bits) };
+  const isStep = ops.map(({ op }) => OPS[op].class === "step");
+  const tails = tailsOf(ops, own, isStep);
+  const written = registerSets(ops.length);
+  const groups = new Uint32Array(ops.length);
+  for (let pc = 0; pc < ops.length; pc++) {
+    // A step goes on to the next op.
+    const tail = isStep[pc] ? pc + 1 : pc;
+    written.low[pc] = own.low[pc]! | (tails.low[tail] ?? 0);
+    written.high[pc] = own.high[pc]! | (tails.high[tail] ?? 0);
+    groups[pc] = own.groups[pc]! | (tails.groups[tail] ?? 0);
+  }
+  return { live: liveSets(ops), written, groups };
 }
 
-interface Tail {
-  readonly written: bigint;
-  readonly groups: number;
+interface Writes extends RegisterSets {
+  readonly groups: Uint32Array;
 }
 
 /** Of each op that is free: what it and the free ops behind it write, up to the next step. */
-function tailsOf(ops: readonly MicroOp[], bits: GroupBits): readonly Tail[] {
-  const tails: Tail[] = ops.map(() => ({ written: 0n, groups: 0 }));
-  for (let changed = true; changed; ) {
-    changed = false;
+function tailsOf(ops: readonly MicroOp[], own: Writes, isStep: readonly boolean[]): Writes {
+  const { jump, fall } = flowOf(ops);
+  const tails: Writes = { ...registerSets(ops.length), groups: new Uint32Array(ops.length) };
+  const round = (part: keyof Writes): boolean => {
+    const sets = tails[part];
+    let changed = false;
     for (let pc = ops.length - 1; pc >= 0; pc--) {
-      const op = ops[pc]!;
-      if (OPS[op.op].class === "step") continue;
-      let written = writtenBy(op);
-      let groups = groupsOf(op, bits);
-      for (const next of behind(op, pc)) {
-        written |= tails[next]?.written ?? 0n;
-        groups |= tails[next]?.groups ?? 0;
-      }
-      if (written === tails[pc]!.written && groups === tails[pc]!.groups) continue;
-      tails[pc] = { written, groups };
+      if (isStep[pc]) continue;
+      let all = own[part][pc]!;
+      if (jump[pc] !== NOWHERE) all |= sets[jump[pc]!]!;
+      if (fall[pc] !== NOWHERE) all |= sets[fall[pc]!]!;
+      all >>>= 0;
+      if (all === sets[pc]) continue;
+      sets[pc] = all;
       changed = true;
     }
-  }
+    return changed;
+  };
+  for (const part of ["low", "high", "groups"] as const) while (round(part));
   return tails;
-}
-
-function behind({ op, imm }: MicroOp, pc: number): number[] {
-  if (op === "END") return [];
-  if (op === "JMP") return [Number(imm)];
-  return op === "BZ" || op === "BNZ" ? [pc + 1, Number(imm)] : [pc + 1];
-}
-
-const OPERANDS = ["dst", "a", "b", "c", "d"] as const;
-
-function writtenBy(op: MicroOp): bigint {
-  const roles: OpRoles = OPS[op.op];
-  let mask = 0n;
-  for (const operand of OPERANDS) {
-    if (roles[operand] === "out" && op[operand] !== NONE) mask |= 1n << BigInt(op[operand]);
-  }
-  return mask;
 }
 
 /** Steps that write nothing but registers, their own CPU's flags and its store buffer. */
@@ -111,7 +98,19 @@ const FIELDS =
   /^(ST|XCHG|CAS|FADD|ADDV|ORV|ANDV|LOCK|UNLOCK|TRYLOCK|RLOCK|RUNLOCK|WLOCK|WUNLOCK|DOWNGRADE|TRYRLOCK|MASK_SET|MASK_CLR|MASK_ZERO)$/;
 const SILENT: ReadonlySet<OpName> = new Set(["WINDOW", "COUNT", "MARK", "SLEEP"]);
 
-function groupsOf({ op }: MicroOp, bits: GroupBits): number {
+function groupsOf(ops: readonly MicroOp[], bits: GroupBits): Uint32Array {
+  const known = new Map<OpName, number>();
+  return Uint32Array.from(ops, ({ op }) => {
+    let groups = known.get(op);
+    if (groups === undefined) {
+      groups = groupsOfOp(op, bits);
+      known.set(op, groups);
+    }
+    return groups;
+  });
+}
+
+function groupsOfOp(op: OpName, bits: GroupBits): number {
   if (OWN.has(op) || SILENT.has(op)) return 0;
   // A word of a record or a page table is noted when it is written; the oracle writes more.
   if (FIELDS.test(op)) return 0;

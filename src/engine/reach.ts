@@ -1,9 +1,9 @@
 /** What a program can still touch from each of its ops on, up to its end. */
 
+import { nextOf } from "../dsl/flow.js";
 import { OPS } from "../dsl/isa.js";
 import type { MicroOp } from "../dsl/program.js";
 import { both, type Footprint, NOTHING } from "./footprint.js";
-import { nextOf } from "./known-values.js";
 import type { Run } from "./locksets.js";
 
 /** From an op on: what can be touched, and whether the end can be reached. */

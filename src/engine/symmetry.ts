@@ -4,9 +4,10 @@
  */
 
 import type { Case, Doing } from "../dsl/case.js";
+import { nextOf } from "../dsl/flow.js";
 import { NONE, OPS, type OpRoles } from "../dsl/isa.js";
 import type { FieldPlace, MicroOp, Program } from "../dsl/program.js";
-import { fieldOf, type Known, type KnownAt, knownValues, nextOf } from "./known-values.js";
+import { fieldOf, type Known, type KnownAt, knownValues } from "./known-values.js";
 
 export interface Symmetry {
   /** CPUs that can stand for each other, ascending; two at least. They run nothing but the interrupt handler. */
