@@ -2,7 +2,7 @@
  * Broadcast invalidation (Arm TLBI and DSB, AMD INVLPGB and TLBSYNC): one instruction tells every CPU to forget a range; it takes effect at
  * each of them at a time of the hardware's choosing, and a second instruction waits until it has at all of them.
  *
- * Of the CPU that asked: {u64 root, u64 start, u64 end, mask of the CPUs at which it has not taken effect}; all zero when there is none. What
+ * Of the CPU that asked: {u64 space (tlb.ts), u64 start, u64 end, mask of the CPUs at which it has not taken effect}; all zero when there is none. What
  * is asked for before the first is complete widens the range, and starts again at every CPU.
  *
  * The clock lets it take effect at once. Under the adversary (CFG_FREE_HARDWARE) each effect is a choice.
@@ -30,17 +30,17 @@ export function firstIncomplete(initiator: u32): usize {
   return 0;
 }
 
-export function broadcast(initiator: u32, root: u32, start: u64, end: u64): void {
+export function broadcast(initiator: u32, space: u64, start: u64, end: u64): void {
   if (config(CFG_FREE_HARDWARE) == 0) {
-    invalidateEverywhere(root, start, end);
+    invalidateEverywhere(space, start, end);
     return;
   }
   const at = hw(initiator) + hwBroadcast;
   const open = firstIncomplete(initiator) != 0;
   // One address space at a time: what was asked for another one is complete before this begins.
-  if (open && load<u64>(at) != root) for (let cpu: u32 = 0; cpu < cpus; cpu++) complete(cpu, initiator);
-  const widens = open && load<u64>(at) == root;
-  store<u64>(at, root);
+  if (open && load<u64>(at) != space) for (let cpu: u32 = 0; cpu < cpus; cpu++) complete(cpu, initiator);
+  const widens = open && load<u64>(at) == space;
+  store<u64>(at, space);
   store<u64>(at, widens ? min(load<u64>(at, START), start) : start, START);
   store<u64>(at, widens ? max(load<u64>(at, END), end) : end, END);
   for (let cpu: u32 = 0; cpu < cpus; cpu++) {
@@ -59,7 +59,7 @@ export function complete(cpu: u32, initiator: u32): void {
   if (!canComplete(cpu, initiator)) return;
   const at = hw(initiator) + hwBroadcast;
   const word = maskWord(initiator, cpu);
-  invalidateAt(cpu, <u32>load<u64>(at), load<u64>(at, START), load<u64>(at, END));
+  invalidateAt(cpu, load<u64>(at), load<u64>(at, START), load<u64>(at, END));
   store<u64>(word, load<u64>(word) & ~(<u64>1 << <u64>(cpu & 63)));
   // A finished broadcast leaves no trace, or equal states would differ.
   if (firstIncomplete(initiator) == 0) memory.fill(at, 0, MASK);

@@ -15,7 +15,7 @@ import {
   PRICE_TABLE_ALLOC, PRICE_TABLE_FREE,
 } from "./prices";
 import { cacheLoad, cacheSlot, cacheStore, findRange, foundEnd, foundStart, mapOf, setRange } from "./ranges";
-import { flushAll, flushPcid, invalidateEverywhere, invlpg, loadRoot } from "./tlb";
+import { flushAll, flushPcid, invalidateEverywhere, invlpg, loadRoot, NO_PCID, spaceOf } from "./tlb";
 import { panic, TRAP_BAD_OP } from "./trap";
 import * as isa from "./isa";
 
@@ -76,7 +76,7 @@ function tlbStep(cpu: u32, op: u32, r: usize, w: u64): i32 {
       loadRoot(cpu, <u32>a, <u32>b, c != 0);
       return price(c != 0 ? PRICE_CR3_NO_FLUSH : PRICE_CR3_FLUSH);
     default:
-      invalidateEverywhere(<u32>a, b, c);
+      invalidateEverywhere(spaceOf(<u32>a, NO_PCID), b, c);
       return 0;
   }
 }

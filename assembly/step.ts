@@ -18,6 +18,7 @@ import { EVENT_BEGIN, EVENT_STEP, observe } from "./observe";
 import { callBegins } from "./order";
 import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
+import { NO_PCID, spaceOf } from "./tlb";
 import { atomicFrom, mightSleep, spinReleased, spinTaken } from "./atomic";
 import { entryLoaded } from "./dirt";
 import { isLiveTable, touchedDead } from "./tables";
@@ -225,6 +226,12 @@ function shared(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
   return control(cpu, op, r, w, imm, pc);
 }
 
+/** The root in operand a, limited to the PCID in operand d if there is one. */
+function spaceIn(r: usize, w: u64): u64 {
+  const d = <u32>(w >> 40) & 255;
+  return spaceOf(<u32>reg(r, <u32>(w >> 16) & 255), d == isa.NONE ? NO_PCID : <u32>reg(r, d));
+}
+
 function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
   switch (op) {
     case isa.OP_RAISE:
@@ -240,7 +247,7 @@ function control(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
       return imm == 0 || (imm != 3 && config(CFG_MODEL) == MODEL_WEAK) ? price(PRICE_FENCE) : 0;
     case isa.OP_TLBI:
       // No fence: what was stored before may become visible later, unless a barrier stands in between.
-      broadcast(cpu, <u32>reg(r, <u32>(w >> 16) & 255), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255));
+      broadcast(cpu, spaceIn(r, w), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255));
       return price(PRICE_TLBI);
     case isa.OP_DSB: {
       const open = firstIncomplete(cpu);

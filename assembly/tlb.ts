@@ -251,29 +251,41 @@ export function loadRoot(cpu: u32, root: u32, pcid: u32, noFlush: bool): void {
   if (!noFlush) flushPcid(cpu, pcid);
 }
 
+/** Whose translations an invalidation is about: those of a root (0: all that are not global), with this PCID if it is not NO_PCID. */
+// @ts-ignore: decorator
+@inline
+export function spaceOf(root: u32, pcid: u32): u64 {
+  return (<u64>(pcid + 1) << 32) | <u64>root;
+}
+export const NO_PCID: u32 = 0xffffffff;
+
 /** Ideal coherence: no CPU holds a translation of the range, nor a way into its tables, any more. */
-export function invalidateEverywhere(root: u32, start: u64, end: u64): void {
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) invalidateAt(cpu, root, start, end);
+export function invalidateEverywhere(space: u64, start: u64, end: u64): void {
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) invalidateAt(cpu, space, start, end);
 }
 
 /** The same at one CPU. */
-export function invalidateAt(cpu: u32, root: u32, start: u64, end: u64): void {
-  if (!isHolder(root, cpu)) return;
+export function invalidateAt(cpu: u32, space: u64, start: u64, end: u64): void {
+  if (<u32>space != 0 && !isHolder(<u32>space, cpu)) return;
   const c = hw(cpu);
   for (let from: u32 = 0; from < slots; from += 8) {
     for (let m = occupied(cpu, from); m != 0; m &= m - 1) {
       const slot = from + <u32>ctz(m);
-      if (leadsInto(entryAt(c, slot), root, start, end)) drop(cpu, slot);
+      if (leadsInto(entryAt(c, slot), space, start, end)) drop(cpu, slot);
     }
   }
 }
 
 /** Whether the entry is a translation of the range, or any paging-structure entry. */
-function leadsInto(at: usize, root: u32, start: u64, end: u64): bool {
+function leadsInto(at: usize, space: u64, start: u64, end: u64): bool {
   const key = load<u64>(at);
   const size = <u32>(key >> 1) & 3;
+  const root = <u32>space;
+  const pcid = <u32>(space >> 32);
+  if ((pcid != 0 || root == 0) && (key & KEY_GLOBAL) != 0) return false;
+  if (pcid != 0 && pcidOf(key) != pcid - 1) return false;
   if (size == 3) return true;
-  if (load<u32>(at, ENTRY_ROOT) != root) return false;
+  if (root != 0 && load<u32>(at, ENTRY_ROOT) != root) return false;
   const vpn = pageOf(key) << <u64>(radixBits * size);
   return vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start;
 }

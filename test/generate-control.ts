@@ -91,18 +91,28 @@ function invalidations(world: World): fc.Arbitrary<Fragment> {
           op("INVAL_EVERYWHERE", { a: I, b: J, c: K }),
         ],
       ),
-    fc
-      .tuple(root, vpn, vpn)
-      .map(
-        ([of, start, end]): Fragment => [
-          li(I, of),
-          li(J, start),
-          li(K, end),
-          op("TLBI", { a: I, b: J, c: K }),
-        ],
-      ),
+    broadcasts(fc.constantFrom(0, ...world.roots), vpn, pcid),
     fc.constant<Fragment>([op("DSB")]),
   );
+}
+
+/** By root or for all of them, in one PCID or in each. */
+function broadcasts(
+  root: fc.Arbitrary<number>,
+  vpn: fc.Arbitrary<number>,
+  pcid: fc.Arbitrary<number>,
+): fc.Arbitrary<Fragment> {
+  return fc
+    .tuple(root, vpn, vpn, fc.option(pcid, { nil: undefined }))
+    .map(([of, start, end, tag]): Fragment => {
+      const limited = tag === undefined ? {} : { d: L };
+      const range = [li(I, of), li(J, start), li(K, end)];
+      return [
+        ...range,
+        ...(tag === undefined ? [] : [li(L, tag)]),
+        op("TLBI", { a: I, b: J, c: K, ...limited }),
+      ];
+    });
 }
 
 /** Promises about ranges that mostly begin at page 0, and what only statistics see. */

@@ -304,6 +304,8 @@ const withoutSchedule: readonly MutantName[] = ["A-unmap-cpumask"];
 /** A search finds schedules for these: the scenarios of sections A, B and C have a variant for each. */
 const searched: readonly MutantName[] = [
   "A-early-ack-freed",
+  "A-asid-stragglers",
+  "A-asid-switching",
   "B-bool-pending",
   "B-ksm",
   "B-numa-migrate",

@@ -21,6 +21,20 @@ describe.each(["deferred", "eager", "unified", "coherent"])("policy %s", (policy
   });
 });
 
+describe.each(["serial-ipi", "early-ack", "invlpgb"])("flushes by %s", (shootdown) => {
+  const set = { shootdown };
+  const tunables = { ...TUNABLES, invlpgb_count_max: 2, global_asid_cpus: 1, global_asid_interval: 2 };
+  const { program } = new Stage({ set, cpus: CPUS, tunables, config: CONFIG });
+
+  test.each(runs.filter(([, seed]) => seed === 1))("%s, seed %i", (model, seed) => {
+    const run = new RandomRun({ program, config: { ...CONFIG, model } }, seed);
+    run.run();
+    expect(run.stage.violations()).toEqual([]);
+    expect(run.stage.leaks()).toEqual({ frames: 0, tables: 0 });
+    if (shootdown === "invlpgb") expect(run.stage.field("global", 0, "global_asids_used")).not.toBe(0n);
+  });
+});
+
 describe.each(["deferred", "eager", "unified", "coherent"])("policy %s, when memory is short", (policy) => {
   const { program } = new Stage({ policy, cpus: CPUS, tunables: TUNABLES, config: CONFIG });
 

@@ -118,6 +118,7 @@ const cases: Case[] = [
   },
   { op: "INVAL_EVERYWHERE", operands: { a: 1, b: 2, c: 3 }, price: () => 0 },
   { op: "TLBI", operands: { a: 1, b: 2, c: 3 }, price: flat("tlbi") },
+  { op: "TLBI", title: "in one PCID", operands: { a: 1, b: 2, c: 3, d: 4 }, price: flat("tlbi") },
   { op: "DSB", price: flat("dsb") },
   { op: "FALLOC", operands: { dst: 9 }, price: flat("frameAlloc") },
   { op: "FZERO", operands: { a: 1 }, price: flat("frameZero") },

@@ -72,12 +72,16 @@ export class Hardware extends Accesses {
   }
 
   /**
-   * Tell every CPU, this one too, to forget [start, end) vpn. It takes effect at each at any time up to the end of the next dsb(); it is no
+   * Tell every CPU, this one too, to forget [start, end) vpn of a root (0: of all, but not what is global), in one PCID if there is one. It takes effect at each at any time up to the end of the next dsb(); it is no
    * fence. Arm's TLBI, AMD's INVLPGB.
    */
-  tlbi(label: string, root: Operand<U64>, start: Operand<U64>, end: Operand<U64>): void {
+  tlbi(label: string, root: Operand<U64>, start: Operand<U64>, end: Operand<U64>, pcid?: Operand<U64>): void {
     const [a, b, c] = [nodeOf(root), nodeOf(start), nodeOf(end)];
-    this.out.step("TLBI", label, { a, b, c }, call("tlbi", a, b, c));
+    if (pcid === undefined) this.out.step("TLBI", label, { a, b, c }, call("tlbi", a, b, c));
+    else {
+      const d = nodeOf(pcid);
+      this.out.step("TLBI", label, { a, b, c, d }, call("tlbi", a, b, c, d));
+    }
   }
 
   /** Wait until what this CPU has broadcast has taken effect at every CPU; a full fence. Arm's DSB, AMD's TLBSYNC. */

@@ -98,7 +98,7 @@ export const OPS = {
   IRQ_OFF: step,
   IRQ_ON: step,
   WORK: { ...step, imm: "work" },
-  TLBI: { ...step, a: "in", b: "in", c: "in" },
+  TLBI: { ...step, a: "in", b: "in", c: "in", d: "in?" },
   DSB: step,
 
   LI: { ...free, dst: "out", imm: "value" },

@@ -157,7 +157,14 @@ class Dump {
       ((this.#u64(at + 24 + (cpu >> 6) * 8) >> BigInt(cpu & 63)) & 1n) !== 0n;
     const waiting = Array.from({ length: cpus }, (_, cpu) => cpu).filter(waits);
     if (waiting.length === 0) return null;
-    return { root: Number(this.#u64(at)), start: this.#u64(at + 8), end: this.#u64(at + 16), waiting };
+    const pcid = this.#u32(at + 4);
+    return {
+      root: this.#u32(at),
+      pcid: pcid === 0 ? undefined : pcid - 1,
+      start: this.#u64(at + 8),
+      end: this.#u64(at + 16),
+      waiting,
+    };
   }
 
   #cpu(cpu: number): CpuState {

@@ -2,6 +2,7 @@
 
 import { type Builder, type Expr, record, routine, type U64, u64 } from "../dsl/index.js";
 import { mm_struct } from "./mm_types.js";
+import type { KernelOptions } from "./options.js";
 import { PGD } from "./pgtable.js";
 
 /** Source: linux arch/x86/mm/tlb.c, last_mm_ctx_id. */
@@ -13,7 +14,7 @@ export const mmContextIds = record("global", { last_mm_ctx_id: u64 });
  * Gives the root, 0 when memory is out.
  * Source: linux kernel/fork.c, mm_init(), and arch/x86/include/asm/mmu_context.h, init_new_context().
  */
-export const mm_init = routine("mm_init", (k: Builder, id: Expr<U64>): Expr<U64> => {
+export const mm_init = routine("mm_init", (k: Builder, opt: KernelOptions, id: Expr<U64>): Expr<U64> => {
   const mm = mm_struct.at(id);
   const root = k.allocTable("pgd_alloc", { level: PGD, base: 0 });
   k.write("mm_count", mm.mm_count, 1);
@@ -24,6 +25,10 @@ export const mm_init = routine("mm_init", (k: Builder, id: Expr<U64>): Expr<U64>
   k.write("ctx_id", mm.ctx_id, ctx_id);
   k.write("tlb_gen", mm.tlb_gen, 0);
   k.write("tlb_gen_completed", mm.tlb_gen_completed, 0);
+  if (opt.slots.shootdown === "invlpgb") {
+    k.write("global_asid", mm.global_asid, 0);
+    k.write("asid_transition", mm.asid_transition, false);
+  }
   k.fence("smp_wmb", "wmb");
   k.write("pgd", mm.pgd, root);
   return root;
@@ -34,13 +39,13 @@ export const mm_init = routine("mm_init", (k: Builder, id: Expr<U64>): Expr<U64>
  *
  * Source: none. Linux builds every address space in fork and exec; recordings start with some that exist already.
  */
-export const mm_pgd = routine("mm_pgd", (k: Builder, id: Expr<U64>): Expr<U64> => {
+export const mm_pgd = routine("mm_pgd", (k: Builder, opt: KernelOptions, id: Expr<U64>): Expr<U64> => {
   const mm = mm_struct.at(id);
   const root = k.var(k.read("pgd", mm.pgd), "root");
   k.if(root.get().eq(0), () => {
     k.locked(mm.page_table_lock, () => {
       root.set(k.read("pgd again", mm.pgd));
-      k.if(root.get().eq(0), () => root.set(mm_init(k, id)));
+      k.if(root.get().eq(0), () => root.set(mm_init(k, opt, id)));
     });
   });
   return root.get();

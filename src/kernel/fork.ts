@@ -19,7 +19,7 @@ export function fork(opt: KernelOptions): ProgramSource {
   return program("fork", ["childMm", "childTask"], (k, { childMm, childTask }) => {
     const mm = current_mm(k);
     k.work("dup_mm");
-    const root = mm_init(k, childMm);
+    const root = mm_init(k, opt, childMm);
     const child = mmOf(childMm, root);
     k.write("mm_users", child.mm_users, 1);
     dup_mmap(k, opt, child, mm);

@@ -2,6 +2,7 @@
 
 import {
   type Builder,
+  bool,
   cpumask,
   type Expr,
   type RecordHandle,
@@ -46,7 +47,10 @@ export const mm_struct = record("mm", {
   ctx_id: u64,
   /** Counts the changes that TLBs have to follow. */
   tlb_gen: u64,
-  padBeforeMask: padding(6),
+  /** One PCID slot number on all CPUs, 0 for none; and whether some CPU may still use another one. Only `invlpgb` has them. */
+  global_asid: u64,
+  asid_transition: bool,
+  padBeforeMask: padding(4),
   mm_cpumask: cpumask,
 });
 

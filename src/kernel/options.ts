@@ -5,7 +5,14 @@ import type { FenceKind } from "../dsl/index.js";
 /** One variant for each slot that the programs have a choice in. The policies in src/policy name combinations. */
 export interface Slots {
   /** How a flush reaches the other CPUs. */
-  readonly shootdown: "concurrent-ipi" | "serial-ipi" | "early-ack" | "tlbi" | "coherent" | "none";
+  readonly shootdown:
+    | "concurrent-ipi"
+    | "serial-ipi"
+    | "early-ack"
+    | "invlpgb"
+    | "tlbi"
+    | "coherent"
+    | "none";
   /** When munmap, MADV_DONTNEED and exit flush: once for many entries, or each entry before its lock is dropped. */
   readonly unmap: "gather" | "eager";
   /**
@@ -43,6 +50,9 @@ export const MUTANTS = {
   "A-unmap-cpumask": "the mask of CPUs is read before the generation is raised",
   "A-early-ack": "a responder acknowledges before it flushes",
   "A-early-ack-freed": "a responder that acknowledges early does so although page tables are freed",
+  "A-asid-stragglers":
+    "CPUs that run an address space under a number of their own are not told that it has a global one",
+  "A-asid-switching": "whoever looks for such CPUs does not wait for one that is between two address spaces",
   "A-lazy-tables": "lazy CPUs are skipped although page tables are freed",
   "A-lazy-no-catch-up": "a CPU that leaves lazy mode does not look at the generation",
   "A-slot-no-catch-up": "a PCID slot is reused without looking at its generation",
@@ -94,6 +104,12 @@ export type Mutants = { readonly [N in MutantName]?: boolean };
 export interface Tunables {
   /** Ranged flushes of more pages than this become full ones. Source: linux arch/x86/mm/tlb.c. */
   readonly tlb_single_page_flush_ceiling: number;
+  /** Pages that one INVLPGB covers. Source: AMD64 manual, volume 2, CPUID 8000_0008 EDX; 7 + 1 on Zen 3 and Zen 4. */
+  readonly invlpgb_count_max: number;
+  /** An address space that is busy on more CPUs than this gets a global ASID. Source: linux arch/x86/mm/tlb.c, consider_global_asid(). */
+  readonly global_asid_cpus: number;
+  /** Flushes between two looks at how many CPUs are busy; a power of 2. */
+  readonly global_asid_interval: number;
   /** Pages in the batch on the stack. Source: linux include/asm-generic/tlb.h. */
   readonly MMU_GATHER_BUNDLE: number;
   /** Pages in one further batch. */
@@ -112,6 +128,9 @@ export interface Tunables {
 
 export const LINUX_TUNABLES: Tunables = {
   tlb_single_page_flush_ceiling: 33,
+  invlpgb_count_max: 8,
+  global_asid_cpus: 3,
+  global_asid_interval: 32,
   MMU_GATHER_BUNDLE: 8,
   MAX_GATHER_BATCH: 510,
   MAX_GATHER_BATCH_COUNT: 19,
@@ -133,7 +152,7 @@ export interface KernelOptions {
   readonly generations: boolean;
 }
 
-/** Flushes go by interrupts, so that a batch has somebody to send them to. */
-export function sendsInterrupts({ slots: { shootdown } }: KernelOptions): boolean {
-  return shootdown === "concurrent-ipi" || shootdown === "serial-ipi" || shootdown === "early-ack";
+/** The CPUs of a batch are known by their masks, as on x86. */
+export function hasBatches({ slots: { shootdown } }: KernelOptions): boolean {
+  return shootdown.endsWith("-ipi") || shootdown === "early-ack" || shootdown === "invlpgb";
 }

@@ -23,6 +23,7 @@ import { call_function_data } from "./smp.js";
 import { swap_info } from "./swapfile.js";
 import { task_struct } from "./task.js";
 import { clear_refs } from "./task_mmu.js";
+import { globalAsids } from "./tlb-asid.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
 import { userfaultfd_writeprotect } from "./userfaultfd.js";
 import { uffd_fill } from "./userfaultfd-fill.js";
@@ -36,6 +37,7 @@ export const kernelRecords: readonly AnyRecord[] = [
   mmContextIds,
   i_pages,
   mm_struct,
+  globalAsids,
   cpu_tlbstate,
   flush_tlb_info,
   runqueue,

@@ -16,7 +16,7 @@ import { mmdrop } from "./fork-mm.js";
 import { type Mm, mmOf } from "./mm_types.js";
 import { completeGeneration } from "./mm_types-pending.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
-import { type KernelOptions, sendsInterrupts } from "./options.js";
+import { hasBatches, type KernelOptions } from "./options.js";
 import { ptdesc } from "./pgtable.js";
 import type { Pte } from "./pte.js";
 import { flush_tlb_mm, flush_tlb_mm_range } from "./tlb.js";
@@ -50,7 +50,7 @@ function pendingMask(opt: KernelOptions): bigint {
 export const should_defer_flush = routine(
   "should_defer_flush",
   (k: Builder, opt: KernelOptions, mm: Mm): Expr<Bool> => {
-    if (opt.slots.reclaim === "eager" || !sendsInterrupts(opt)) return bool.of(false);
+    if (opt.slots.reclaim === "eager" || !hasBatches(opt)) return bool.of(false);
     return cpumask_any_but_this(k, mm.mm_cpumask);
   },
 );
@@ -159,7 +159,7 @@ const noteGeneration = routine(
 
 /** Flush what this task owes. Interrupts are on. Source: linux mm/rmap.c, try_to_unmap_flush(). */
 export const try_to_unmap_flush = routine("try_to_unmap_flush", (k: Builder, opt: KernelOptions) => {
-  if (opt.slots.reclaim === "eager" || !sendsInterrupts(opt)) return;
+  if (opt.slots.reclaim === "eager" || !hasBatches(opt)) return;
   const ubc = tlbflush_unmap_batch.at(k.task());
   const flush_required = k.read("flush_required", ubc.ubc_flush_required);
   k.if(flush_required, () => {

@@ -10,7 +10,7 @@ import {
   type U64,
   u64,
 } from "../dsl/index.js";
-import type { Mm } from "./mm_types.js";
+import { type Mm, taskSize } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
 import { cpumask_any_but_this, flushHere, get_flush_tlb_info, should_flush_tlb } from "./tlb-multi.js";
@@ -52,6 +52,14 @@ export const arch_tlbbatch_add_pending = routine(
 export const arch_tlbbatch_flush = routine(
   "arch_tlbbatch_flush",
   (k: Builder, opt: KernelOptions, batch: CpuMask) => {
+    if (opt.slots.shootdown === "invlpgb") {
+      // For all address spaces at once, whoever runs them.
+      k.tlbi("invlpgb_flush_all_nonglobals", 0, 0, taskSize(k));
+      k.dsb("__tlbsync");
+      k.count("flushes.remote");
+      k.maskZero("cpumask_clear", batch);
+      return;
+    }
     const everything = {
       from: u64.of(0),
       to: u64.of(TLB_FLUSH_ALL),

@@ -3,6 +3,7 @@
 import { type Builder, type Expr, routine, type U64, u64 } from "../dsl/index.js";
 import { mm_struct } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
+import { is_global_asid, mm_needs_global_asid, useGlobalAsid } from "./tlb-asid.js";
 import { switch_to_init_mm } from "./tlb-switch.js";
 import {
   cpu_tlbstate,
@@ -64,7 +65,7 @@ export function takeOver(k: Builder, opt: KernelOptions, f: FlushRequest): Flush
  *
  * A CPU that does not run the address space any more leaves its mask; a lazy one lets go of it altogether, because it
  * could walk tables speculatively that are about to be freed.
- * Source: linux arch/x86/mm/tlb.c, flush_tlb_func(). Simplified: no global ASIDs.
+ * Source: linux arch/x86/mm/tlb.c, flush_tlb_func().
  */
 export const flush_tlb_func = routine("flush_tlb_func", (k: Builder, opt: KernelOptions, f: FlushRequest) => {
   const me = cpu_tlbstate.at(k.cpu());
@@ -81,16 +82,38 @@ export const flush_tlb_func = routine("flush_tlb_func", (k: Builder, opt: Kernel
         loaded_mm.eq(INIT_MM),
         () => f.wasted(k),
         () => {
-          const is_lazy = k.read("is_lazy", me.is_lazy);
-          k.if(
-            is_lazy,
-            () => switch_to_init_mm(k, opt),
-            () => flushLoadedMm(k, opt, mmId(loaded_mm), f),
-          );
+          const comply = (): void => {
+            const is_lazy = k.read("is_lazy", me.is_lazy);
+            k.if(
+              is_lazy,
+              () => switch_to_init_mm(k, opt),
+              () => flushLoadedMm(k, opt, mmId(loaded_mm), f),
+            );
+          };
+          if (opt.slots.shootdown === "invlpgb") unlessGlobal(k, opt, mmId(loaded_mm), f, comply);
+          else comply();
         },
       ),
   );
 });
+
+/** A broadcast keeps a global ASID up to date, so a CPU that has one, or changes to it now, has nothing to flush. */
+function unlessGlobal(
+  k: Builder,
+  opt: KernelOptions,
+  id: Expr<U64>,
+  f: FlushRequest,
+  comply: () => void,
+): void {
+  const mm = mm_struct.at(id);
+  const asid = k.read("loaded_mm_asid before", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
+  const global_asid = k.read("mm_global_asid", mm.global_asid);
+  k.if(
+    mm_needs_global_asid(global_asid, asid),
+    () => useGlobalAsid(k, opt, mm, global_asid),
+    () => k.if(is_global_asid(asid), () => f.wasted(k), comply),
+  );
+}
 
 /** The part of flush_tlb_func() that works on the loaded address space. Source: linux arch/x86/mm/tlb.c. */
 const flushLoadedMm = routine(

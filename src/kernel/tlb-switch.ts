@@ -4,6 +4,7 @@ import { type Bool, type Builder, type Expr, routine, type U64, type Var } from 
 import { mm_pgd } from "./fork-mm.js";
 import { mm_struct } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
+import { is_global_asid, mm_needs_global_asid, useGlobalAsid } from "./tlb-asid.js";
 import {
   cpu_tlbstate,
   ctxs,
@@ -38,11 +39,26 @@ export const switch_mm_irqs_off = routine(
     k.if(was_lazy, () => k.write("is_lazy", me.is_lazy, false));
     k.if(
       prev.eq(mmPointer(next)),
-      () => k.if(was_lazy, () => catchUp(k, opt, next)),
+      () => staysLoaded(k, opt, next, was_lazy),
       () => switchTo(k, opt, next),
     );
   },
 );
+
+/** A number of its own for the address space may have to go first; what has a global one is up to date all the time. */
+function staysLoaded(k: Builder, opt: KernelOptions, next: Expr<U64>, was_lazy: Expr<Bool>): void {
+  const missed = (): void => k.if(was_lazy, () => catchUp(k, opt, next));
+  if (opt.slots.shootdown === "invlpgb") {
+    const mm = mm_struct.at(next);
+    const asid = k.read("prev_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
+    const global_asid = k.read("mm_global_asid", mm.global_asid);
+    k.if(
+      mm_needs_global_asid(global_asid, asid),
+      () => useGlobalAsid(k, opt, mm, global_asid),
+      () => k.if(is_global_asid(asid).not(), missed),
+    );
+  } else missed();
+}
 
 /**
  * The address space was loaded all the time, but flushes have passed this CPU by while it was lazy.
@@ -69,7 +85,7 @@ const catchUp = routine("switch_mm_irqs_off.unlazy", (k: Builder, opt: KernelOpt
 const switchTo = routine("switch_mm_irqs_off.switch", (k: Builder, opt: KernelOptions, next: Expr<U64>) => {
   const me = cpu_tlbstate.at(k.cpu());
   const mm = mm_struct.at(next);
-  const pgd = mm_pgd(k, next);
+  const pgd = mm_pgd(k, opt, next);
   const ctx_id = k.read("next->context.ctx_id", mm.ctx_id);
   k.write("LOADED_MM_SWITCHING", me.loaded_mm, LOADED_MM_SWITCHING);
   const inMask = k.maskTest("cpumask_test_cpu", mm.mm_cpumask, k.cpu());
@@ -82,7 +98,14 @@ const switchTo = routine("switch_mm_irqs_off.switch", (k: Builder, opt: KernelOp
   );
   const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
   const ns = { asid: k.var(0, "asid"), need_flush: k.var(true, "need_flush") };
-  if (opt.pcid) choose_new_asid(k, opt, ctx_id, next_tlb_gen, ns);
+  const choose = (): void => choose_new_asid(k, opt, ctx_id, next_tlb_gen, ns);
+  if (opt.slots.shootdown === "invlpgb" && opt.pcid) {
+    const global_asid = k.read("mm_global_asid", mm.global_asid);
+    k.if(global_asid.eq(0), choose, () => {
+      ns.asid.set(global_asid);
+      ns.need_flush.set(false);
+    });
+  } else if (opt.pcid) choose();
   const asid = ns.asid.get();
   const slot = ctxs(k.cpu(), asid);
   k.if(ns.need_flush.get(), () => {

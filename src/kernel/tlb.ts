@@ -15,6 +15,7 @@ import { type Mm, taskSize } from "./mm_types.js";
 import { completeGeneration } from "./mm_types-pending.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait } from "./smp.js";
+import { broadcast_tlb_flush, consider_global_asid } from "./tlb-invlpgb.js";
 import {
   cpumask_any_but_this,
   flush_tlb_others,
@@ -94,7 +95,7 @@ export const broadcastFlush = routine(
   },
 );
 
-/** By interrupts: the CPUs of the mask that need it, and this one. */
+/** All CPUs of the mask that need it, and this one. */
 function flushEverywhere(
   k: Builder,
   opt: KernelOptions,
@@ -106,6 +107,22 @@ function flushEverywhere(
   // A full fence: page-table stores are before it, reads of the mask and of loaded_mm behind it.
   const gens = generationsOf(k, opt, mm, covered);
   get_flush_tlb_info(k, opt, mmPointer(mm.id), hull, gens);
+  const interrupts = (): void => flushByInterrupts(k, opt, mm, hull, gens, early);
+  if (opt.slots.shootdown === "invlpgb" && opt.pcid) {
+    const global_asid = k.read("mm_global_asid", mm.global_asid);
+    k.if(global_asid.ne(0), () => broadcast_tlb_flush(k, opt, mm, hull, gens, global_asid), interrupts);
+  } else interrupts();
+  if (opt.generations) completeGeneration(k, mm, gens.last);
+}
+
+function flushByInterrupts(
+  k: Builder,
+  opt: KernelOptions,
+  mm: Mm,
+  hull: Hull,
+  gens: Generations,
+  early: Expr<Bool> | undefined,
+): void {
   const others = early ?? cpumask_any_but_this(k, mm.mm_cpumask);
   const done = { targets: k.var(0, "targets"), local: k.var(false, "local") };
   if (opt.slots.shootdown === "serial-ipi") flushSerially(k, opt, mm, hull, gens, others, done);
@@ -116,6 +133,7 @@ function flushEverywhere(
     () => {
       csd_lock_wait(k);
       k.count("flushes.remote");
+      if (opt.slots.shootdown === "invlpgb" && opt.pcid) consider_global_asid(k, opt, mm, gens.last);
     },
     () =>
       k.if(
@@ -124,7 +142,6 @@ function flushEverywhere(
         () => k.count("flushes.avoided.mm-not-loaded"),
       ),
   );
-  if (opt.generations) completeGeneration(k, mm, gens.last);
 }
 
 /** How many other CPUs were asked, and whether this one flushes too. */

@@ -32,9 +32,11 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
         title:
           "as concurrent-ipi; CPUs acknowledge before they flush, unless page tables are freed (EuroSys 2020)",
       },
-      tlbi: {
-        title: "the hardware tells every CPU, and waits for all (Arm TLBI and DSB, AMD INVLPGB and TLBSYNC)",
+      invlpgb: {
+        title:
+          "AMD: INVLPGB and TLBSYNC for an address space that has a global ASID, busy on 4 CPUs or more; else as concurrent-ipi",
       },
+      tlbi: { title: "Arm: the hardware tells every CPU, and waits for all (TLBI and DSB)" },
       coherent: { title: "ideal hardware: every TLB follows the page table, at no cost" },
       none: { title: "it does not: nothing is flushed but by loading a root" },
     },

@@ -6,15 +6,21 @@ import { spanOf } from "./pte.js";
 export function completeBroadcast(cpu: Cpu, initiator: Cpu, radixBits: number): boolean {
   const { broadcast } = initiator;
   if (broadcast === undefined || !broadcast.waiting.delete(cpu.id)) return false;
-  forget(cpu, broadcast.root, broadcast.start, broadcast.end, radixBits);
+  forget(cpu, broadcast, broadcast.start, broadcast.end, radixBits);
   if (broadcast.waiting.size === 0) initiator.broadcast = undefined;
   return true;
 }
 
-/** The CPU keeps no translation of these pages of this root, nor, if it ever loaded it, a way into its tables. */
+/** Whose translations are meant: a root's (0: all that are not global), in one PCID if there is one. */
+export interface Space {
+  readonly root: number;
+  readonly pcid: number | undefined;
+}
+
+/** The CPU keeps no translation of these pages of this space, nor, if it ever loaded its root, a way into its tables. */
 export function forget(
   { tlb, pwc, roots }: Cpu,
-  root: number,
+  { root, pcid }: Space,
   start: bigint,
   end: bigint,
   radixBits: number,
@@ -22,7 +28,12 @@ export function forget(
   tlb.dropWhere((entry) => {
     const first = BigInt(tlb.firstVpn(entry));
     const span = BigInt(spanOf(entry.size, radixBits));
-    return entry.root === root && first < end && first + span > start;
+    const mayBeGlobal = root !== 0 && pcid === undefined;
+    if (entry.global && !mayBeGlobal) return false;
+    const isMeant = (root === 0 || entry.root === root) && (pcid === undefined || entry.pcid === pcid);
+    return isMeant && first < end && first + span > start;
   });
-  if (roots.has(root)) pwc.dropAll();
+  if (root !== 0 && !roots.has(root)) return;
+  if (pcid === undefined) pwc.dropAll();
+  else pwc.dropPcid(pcid);
 }

@@ -14,6 +14,7 @@ export interface Context {
 /** An invalidation under way, and the CPUs at which it has not taken effect. */
 export interface Broadcast {
   readonly root: number;
+  readonly pcid: number | undefined;
   readonly start: bigint;
   readonly end: bigint;
   readonly waiting: Set<number>;

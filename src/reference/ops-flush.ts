@@ -1,7 +1,7 @@
 /* Invalidations and the page-table root. All of them serialise: own stores become visible first. */
 import { completeBroadcast, forget } from "./broadcast.js";
 import type { Cpu } from "./cpu.js";
-import type { Step } from "./running.js";
+import { NONE, type Step } from "./running.js";
 
 export const INVLPG: Step = (run) => {
   run.cpu.stores.drainAll();
@@ -38,20 +38,22 @@ export const INVAL_EVERYWHERE: Step = (run) => {
   const root = run.number(run.op.a);
   const start = run.value(run.op.b);
   const end = run.value(run.op.c);
-  for (const cpu of run.world.cpus) forget(cpu, root, start, end, run.world.config.radixBits);
+  for (const cpu of run.world.cpus)
+    forget(cpu, { root, pcid: undefined }, start, end, run.world.config.radixBits);
   return true;
 };
 
-/** Broadcast, Arm's TLBI: under `freeHardware` it takes effect at each CPU when the scheduler says so. */
+/** Broadcast, Arm's TLBI, AMD's INVLPGB: under `freeHardware` it takes effect at each CPU when the scheduler says so. */
 export const TLBI: Step = (run) => {
   const { cpu, world } = run;
   const root = run.number(run.op.a);
+  const pcid = run.op.d === NONE ? undefined : run.number(run.op.d);
   const [start, end] = [run.value(run.op.b), run.value(run.op.c)];
   if (!world.config.freeHardware) {
-    for (const each of world.cpus) forget(each, root, start, end, world.config.radixBits);
+    for (const each of world.cpus) forget(each, { root, pcid }, start, end, world.config.radixBits);
     return true;
   }
-  if (cpu.broadcast !== undefined && cpu.broadcast.root !== root) {
+  if (cpu.broadcast !== undefined && (cpu.broadcast.root !== root || cpu.broadcast.pcid !== pcid)) {
     for (const each of world.cpus) completeBroadcast(each, cpu, world.config.radixBits);
   }
   const open = cpu.broadcast;
@@ -59,6 +61,7 @@ export const TLBI: Step = (run) => {
   const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
   cpu.broadcast = {
     root,
+    pcid,
     start: open ? least(open.start, start) : start,
     end: open ? most(open.end, end) : end,
     waiting: new Set(world.cpus.map(({ id }) => id)),

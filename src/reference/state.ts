@@ -161,6 +161,7 @@ export interface CpuState {
 /** Pages start..end-1 under a root. */
 export interface BroadcastState {
   readonly root: number;
+  readonly pcid: number | undefined;
   readonly start: bigint;
   readonly end: bigint;
   readonly waiting: readonly number[];
