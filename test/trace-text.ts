@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { CallEvent, TraceEvent } from "../src/trace/event.js";
 import { EventBlock, type TraceReader } from "../src/trace/event.js";
 import { LineWindow } from "../src/trace/lines.js";
+import type { ByteSource } from "../src/trace/open.js";
 import type { AccessKind } from "../src/workload/feed.js";
 
 /** A recording as text, and what a reader should find in it. */
@@ -11,10 +12,15 @@ export interface Recording {
 }
 
 /** The lines of a text that arrives in pieces of these sizes, over and over. */
-export function linesOf(text: string | Uint8Array, pieces: readonly number[] = [1 << 16]): LineWindow {
-  const bytes = Buffer.from(typeof text === "string" ? Buffer.from(text, "latin1") : text);
+export function linesOf(text: string | Uint8Array, pieces?: readonly number[]): LineWindow {
+  return new LineWindow(bytesOf(typeof text === "string" ? Buffer.from(text, "latin1") : text, pieces));
+}
+
+/** Bytes that arrive in pieces of these sizes, over and over. */
+export function bytesOf(content: Uint8Array, pieces: readonly number[] = [1 << 16]): ByteSource {
+  const bytes = Buffer.from(content);
   let [at, turn] = [0, 0];
-  return new LineWindow({
+  return {
     file: "test.log",
     compression: "none",
     async next() {
@@ -25,7 +31,7 @@ export function linesOf(text: string | Uint8Array, pieces: readonly number[] = [
       return piece;
     },
     close() {},
-  });
+  };
 }
 
 export async function eventsOf(reader: TraceReader): Promise<TraceEvent[]> {

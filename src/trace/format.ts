@@ -1,5 +1,6 @@
 import type { BinaryFormat } from "./binary-format.js";
 import { drmemtrace } from "./drmemtrace-format.js";
+import { DrmemtraceViewReader } from "./drmemtrace-view.js";
 import { excerpt, InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
 import { filesOf } from "./folder.js";
@@ -49,6 +50,12 @@ const textFormats: readonly TraceFormat[] = [
     reader: (lines, name, options) => new StraceReader(lines, name, options),
   },
   {
+    name: "drmemtrace-view",
+    about: "text of DynamoRIO drmemtrace -tool view (the binary files are ten times smaller)",
+    fits: (lines) => lines.some((line) => viewRecord.test(line)),
+    reader: (lines, name, options) => new DrmemtraceViewReader(lines, name, options),
+  },
+  {
     name: "perf",
     about: "perf script of tracepoints: system calls, page faults, sched_switch, tlb_flush",
     fits: (lines) => beginsWith(lines, parsePerfLine),
@@ -72,6 +79,8 @@ function beginsWith(lines: readonly string[], parse: LineParser): boolean {
   return false;
 }
 
+const viewRecord = /^ *\d+ +\d+: +(?:W\d+\.T)?\d+ (?:<marker: |ifetch |read |write )/;
+
 /** Formats that are read. */
 export const formats: readonly { readonly name: string; readonly about: string }[] = [
   ...textFormats,
@@ -82,11 +91,6 @@ function isStraceCall(line: string): boolean {
   const kind = parseStraceLine(line)?.kind;
   return kind === "call" || kind === "begin" || kind === "resume" || kind === "exit";
 }
-
-/** Formats that are recognised only to say so. */
-const foreign: readonly { readonly name: string; readonly fits: (line: string) => boolean }[] = [
-  { name: "drmemtrace view output", fits: (line) => /W\d+\.T\d+ (?:<marker|ifetch|read|write)/.test(line) },
-];
 
 /** Lines looked at to tell a format: banners are shorter than that. */
 const sniffedLines = 200;
@@ -209,8 +213,6 @@ function firstLines(lines: LineWindow): string[] {
 
 function unknownFormat(file: string, lines: readonly string[]): InputError {
   const known = `a recording in one of the formats ${formats.map(({ name }) => name).join(", ")}`;
-  const kind = foreign.find(({ fits }) => lines.some(fits))?.name;
-  if (kind !== undefined) return new InputError({ file }, known, `${kind}, which is not read`);
   const first = lines[0] ?? "";
   const bytes = [...Buffer.from(first.slice(0, 8), "latin1")].map((byte) =>
     byte.toString(16).padStart(2, "0"),
