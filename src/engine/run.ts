@@ -2,6 +2,7 @@
 import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
 import { kernelProgram } from "../kernel/program.js";
+import { NO_MM } from "../kernel/task.js";
 import { type MachineNumbers, type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
 import { policyNamed, resolveSlots } from "../policy/policies.js";
 import type { Policy } from "../policy/policy.js";
@@ -159,7 +160,8 @@ function worldSize(request: RunRequest, quantum: number): WorldSize {
 function startTasks(world: World, request: RunRequest): void {
   const sink = new RingSink(world);
   request.workload.starters.forEach(({ task, mm }, index) => {
-    sink.thread(task, mm);
+    if (mm === undefined) world.u64[world.fieldAddress("task", "mm", task) / 8] = BigInt(NO_MM);
+    else sink.thread(task, mm);
     world.functions.startTask(task, jitter(request.seed, index));
   });
 }

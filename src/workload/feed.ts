@@ -17,8 +17,8 @@ export interface Workload {
   readonly tasks: number;
   /** Upper bound of the mm ids used. */
   readonly mms: number;
-  /** Tasks that exist at time 0, in order. */
-  readonly starters: readonly { readonly task: number; readonly mm: number }[];
+  /** Tasks that exist at time 0, in order. Kernel threads have no mm: they make no access and no call. */
+  readonly starters: readonly { readonly task: number; readonly mm: number | undefined }[];
   /** Hint: most 4 KiB pages resident at once. */
   readonly pages?: number;
   /** A fresh pass over the same work. The same seed gives the same records. */
@@ -62,7 +62,7 @@ export interface FeedSink {
   start(task: number, child: number): void;
   /** Declares that task `child` runs in `mm`. Immediate, no record. */
   thread(child: number, mm: number): void;
-  /** No more records for this task. The feed has appended its exit call before. */
+  /** No more records for this task. The feed has appended its exit call before, unless it is a kernel thread. */
   end(task: number): void;
 }
 

@@ -1,80 +1,59 @@
-import type { Builtin } from "./builtin.js";
+import { builtin } from "./builtin.js";
 import { LOAD, STORE } from "./feed.js";
-import { LoopWorkload, ownPagesMax, type Pen, type Steps, userWork } from "./loop.js";
-import { loopParameters } from "./loop-parameters.js";
-import { type Parameter, parameterValues } from "./parameters.js";
-import { PROT_READ, PROT_WRITE, privateWord } from "./vma-word.js";
+import { anonymous, groups, loopParameters, parameter, readWrite, threads, userWork } from "./loop.js";
+import type { Step } from "./plan.js";
+import { ownPagesMax } from "./plan-layout.js";
+import { call, MADV_DONTNEED, MADV_PAGEOUT, mmap, repeat, sweep } from "./steps.js";
+import { PROT_READ } from "./vma-word.js";
 
-const name = "pending-storm";
-const readWrite = privateWord(PROT_READ | PROT_WRITE);
-const MADV_DONTNEED = 4;
-const MADV_PAGEOUT = 21;
 /** What holds a flush pending, by the value of `opener`. */
-const PAGEOUT = 0;
-const MPROTECT = 1;
+const openers: readonly (readonly Step[])[] = [
+  [call("madvise", "opened", MADV_PAGEOUT)],
+  [call("mprotect", "opened", PROT_READ), call("mprotect", "opened", readWrite)],
+  [call("madvise", "opened", MADV_DONTNEED)],
+];
 
-const parameters = [
-  ...loopParameters,
-  {
-    name: "opener",
-    unit: "count",
-    default: PAGEOUT,
-    min: 0,
-    max: 2,
-    about: "what thread 0 does over and over: 0 MADV_PAGEOUT, 1 mprotect, 2 MADV_DONTNEED",
-  },
-  {
-    name: "opened",
-    unit: "pages",
-    default: 64,
-    min: 1,
-    max: ownPagesMax,
-    about: "pages that each of those calls is about; more of them keep the flush pending for longer",
-  },
-] as const satisfies readonly Parameter[];
-
-type Values = Readonly<Record<(typeof parameters)[number]["name"], number>>;
-
-export const pendingStorm: Builtin = {
-  name,
+export const pendingStorm = builtin({
+  name: "pending-storm",
   about: "write faults of many threads while another one keeps a flush pending",
   standsFor:
     "The worry of the thread behind tlb_flush_pending: somebody changes page tables and flushes late, be it for the length of " +
     "a reclaim with its IO, and every write fault of the process has to decide whether to flush first. Threads take copy-on-write " +
     "faults on memory of their own; thread 0 pages out, protects or drops another part of the address space meanwhile. The slot " +
     "pending decides how many of the faults flush.",
-  parameters,
-  open(given, cpus) {
-    const values = parameterValues(name, parameters, given, cpus);
-    const ownPages = Math.max(values.pages, values.opened);
-    return new LoopWorkload({
-      ...{ name, threads: values.threads, sharedPages: values.shared, ownPages },
-      thread: (pen) => (pen.task === 0 ? opener(pen, values) : faulter(pen, values)),
-    });
+  parameters: [
+    ...loopParameters,
+    parameter(
+      "opener",
+      "count",
+      0,
+      [0, 2],
+      "what thread 0 does over and over: 0 MADV_PAGEOUT, 1 mprotect, 2 MADV_DONTNEED",
+    ),
+    parameter(
+      "opened",
+      "pages",
+      64,
+      [1, ownPagesMax],
+      "pages that each of those calls is about; more of them keep the flush pending for longer",
+    ),
+  ],
+  plan(values) {
+    const { opened, opener, iterations } = values;
+    // Thread 0 writes its pages, so that there is something to take away, and takes it away.
+    const open = [mmap("opened"), repeat(iterations, sweep("opened", STORE), ...openers[opener]!)];
+    // The others read each page, which maps the page of zeroes, and write it, which copies that.
+    const faults = [mmap("own"), sweep("own", LOAD), sweep("own", STORE), call("munmap", "own")];
+    return {
+      regions: {
+        shared: anonymous(values.shared, "process"),
+        opened: anonymous(opened, "thread"),
+        own: anonymous(values.pages, "thread"),
+      },
+      groups: groups(
+        threads("opener", 1, open),
+        threads("faulter", values.threads - 1, [repeat(iterations, ...faults, ...userWork(values))]),
+      ),
+    };
   },
-};
-
-/** Writes its pages, so that there is something to take away, and takes it away. */
-function* opener(pen: Pen, { opened, iterations, opener: kind }: Values): Steps {
-  const [start, end] = [pen.ownPage, pen.ownPage + opened];
-  yield* pen.call("mmap", [start, end, readWrite]);
-  for (let round = 0; round < iterations; round++) {
-    yield* pen.sweep(start, opened, STORE);
-    if (kind === MPROTECT) {
-      yield* pen.call("mprotect", [start, end, PROT_READ]);
-      yield* pen.call("mprotect", [start, end, PROT_READ | PROT_WRITE]);
-    } else yield* pen.call("madvise", [start, end, kind === PAGEOUT ? MADV_PAGEOUT : MADV_DONTNEED]);
-  }
-}
-
-/** Reads each page, which maps the page of zeroes, and writes it, which copies that. */
-function* faulter(pen: Pen, { pages, iterations, reads, compute }: Values): Steps {
-  const [start, end] = [pen.ownPage, pen.ownPage + pages];
-  for (let round = 0; round < iterations; round++) {
-    yield* pen.call("mmap", [start, end, readWrite]);
-    yield* pen.sweep(start, pages, LOAD);
-    yield* pen.sweep(start, pages, STORE);
-    yield* pen.call("munmap", [start, end]);
-    yield* userWork(pen, reads, compute);
-  }
-}
+});
