@@ -7,8 +7,9 @@ import { renumber } from "./assoc";
 import { now } from "./clock";
 import { CFG_QUANTUM, CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
+import { canDeliver } from "./ipi";
 import { KIND_MODIFY } from "./isa";
-import { CK_CLOCK, CK_LOG_COUNT, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
+import { CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, clk, HW_TASK, hw, TT_APPENDED, TT_CONSUMED, TT_SEEN } from "./layout";
 import { observeAccesses } from "./observe";
 import { price, PRICE_ACCESS } from "./prices";
 import { run, RUN_MAX, runLeft, runWalked } from "./quick";
@@ -79,6 +80,16 @@ function other(cpu: u32, task: u32, position: u64, until: u64): bool {
   }
   trap(cpu, TRAP_CONTROL, position, kind);
   return false;
+}
+
+/** The CPU's turn of the quantum that ends at `end`. */
+export function turn(cpu: u32, end: u64): void {
+  const k = clk(cpu);
+  // It may have had its turn before the host was asked for records.
+  if (load<u32>(k, CK_TRAP) != TRAP_NONE) return;
+  // A pending interrupt stops the turn where it arrives.
+  const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
+  if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
 }
 
 /**

@@ -4,13 +4,13 @@
  * the next bound phase with its own clock, so no time is lost; what it sees of others is at most one quantum late.
  */
 import { aloneUntil } from "./alone";
-import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turnEnd } from "./bound";
+import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turn, turnEnd } from "./bound";
 import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
+import { finish, isShared, isUnfinished, turnTogether } from "./crew";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
-import { canDeliver } from "./ipi";
 import {
-  callsDone, CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
+  callsDone, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
   TT_FLAGS, TT_STATE, turns, users,
 } from "./layout";
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
@@ -26,6 +26,8 @@ export const RUN_DONE: u32 = 2;
 export const RUN_STUCK: u32 = 3;
 /** The samples are to be collected. */
 export const RUN_SAMPLES: u32 = 4;
+/** Another thread takes long over its turns, or is gone. */
+export const RUN_LATE: u32 = 5;
 
 const NOW: usize = 24;
 /** The host found the ring full when it had more; see TT_FLAGS. */
@@ -69,20 +71,12 @@ export function nextIn(bitmap: usize, from: u32): u32 {
   return cpus;
 }
 
-function turn(cpu: u32, end: u64): void {
-  const k = clk(cpu);
-  // It may have had its turn before the host was asked for records.
-  if (load<u32>(k, CK_TRAP) != TRAP_NONE) return;
-  // A pending interrupt stops the turn where it arrives.
-  const until = canDeliver(cpu) ? min(end, load<u64>(k, CK_ARRIVAL)) : end;
-  if (load<u64>(k, CK_CLOCK) < until) boundRun(cpu, until);
-}
-
 /**
  * Runs again for the same quantum, when the host has refilled a ring, it goes on where it stopped. Returns the end of the quantum, or, when
- * a CPU that is alone ran through several, of the last of them.
+ * a CPU that is alone ran through several, of the last of them; 0 when another thread has not finished yet.
  */
 function bound(end: u64): u64 {
+  if (isUnfinished()) return finish() ? end : 0;
   const first = nextIn(users, 0);
   const until = first < cpus && config(CFG_BOUND_ORDER) == 0 ? aloneUntil(first, end) : 0;
   if (until > end) {
@@ -96,6 +90,7 @@ function bound(end: u64): u64 {
     store<u64>(at, load<u64>(at) | load<u64>(users + (<usize>word << 3)));
   }
   if (config(CFG_BOUND_ORDER) == 0) {
+    if (isShared()) return turnTogether(end) ? end : 0;
     for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) turn(cpu, end);
     return end;
   }
@@ -230,6 +225,7 @@ export function run(quanta: u32): u32 {
   const length = <u64>config(CFG_QUANTUM);
   for (let i: u32 = 0; i < quanta; i++) {
     const end = bound(now() + length);
+    if (end == 0) return RUN_LATE;
     const after = quiet(end);
     if (after != 0) {
       advance(end, length, after);

@@ -5,7 +5,7 @@
 import { frameOf, PAY_WRITE } from "./assoc";
 import { CFG_ORACLE, config } from "./config";
 import { isHolder } from "./holders";
-import { cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw } from "./layout";
+import { CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw, LOG_MAX } from "./layout";
 import { COPIED, FREED, markOf, setMark, JUDGED } from "./marks";
 import {
   FM_BYTES, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_TO, FM_COPY_VPN, FM_LOST_CPU, NO_SITE, SITE_COPY, SITE_LOST_KIND,
@@ -13,6 +13,10 @@ import {
 } from "./meta";
 import { visit } from "./oracle";
 import { LOST_WRITE, report, frameSiteAt } from "./report";
+
+/** In the low bits of a log entry that is no page-table entry's address, and its words. */
+export const LOST: u32 = 1;
+export const LOST_WORDS: u32 = 6;
 
 export function markCopied(cpu: u32, slot: u32, pfn: u32): void {
   const payload = load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD);
@@ -79,13 +83,33 @@ export function filledOdd(cpu: u32, slot: u32, root: u32, vpn: u64, payload: u64
   if (mark != 0) setMark(cpu, slot, mark);
 }
 
-/** A store hit the source of open copies: remembered with each until its target is mapped. */
-export function noteLost(cpu: u32, meta: usize, root: u32, vpn: u64, kind: u32, made: u32): void {
+/**
+ * A store hit `pfn`, the source of open copies. It goes into the CPU's log, as others may hit it in the same bound phase:
+ * {pfn << 3 | LOST, root, vpn u64, kind, made}, all but the page u32.
+ */
+export function noteLost(cpu: u32, pfn: u32, root: u32, vpn: u64, kind: u32, made: u32): void {
+  const k = clk(cpu);
+  const n = load<u32>(k, CK_LOG_COUNT);
+  assert(n + LOST_WORDS <= LOG_MAX);
+  const at = k + ckLog + (<usize>n << 2);
+  store<u32>(at, (pfn << 3) | LOST);
+  store<u32>(at, root, 4);
+  store<u64>(at, vpn, 8);
+  store<u32>(at, kind, 16);
+  store<u32>(at, made, 20);
+  store<u32>(k, n + LOST_WORDS, CK_LOG_COUNT);
+}
+
+/** A logged store is remembered with each copy until its target is mapped; the first one stands for all. */
+export function mergeLost(cpu: u32, at: usize): void {
+  const root = load<u32>(at, 4);
+  const vpn = load<u64>(at, 8);
+  const meta = frameMetaOf(load<u32>(at) >> 3);
   for (let target = load<u32>(meta, FM_COPY_TO); target != 0; target = load<u32>(frameMetaOf(target), FM_COPY_NEXT)) {
     const to = frameMetaOf(target);
     if (load<u32>(to, FM_COPY_ROOT) != root || load<u64>(to, FM_COPY_VPN) != vpn || load<u32>(to, FM_LOST_CPU) != 0) continue;
     store<u32>(to, cpu + 1, FM_LOST_CPU);
-    store<u32>(frameSiteAt(target), kind, SITE_LOST_KIND);
-    store<u32>(frameSiteAt(target), made, SITE_LOST_MADE);
+    store<u32>(frameSiteAt(target), load<u32>(at, 16), SITE_LOST_KIND);
+    store<u32>(frameSiteAt(target), load<u32>(at, 20), SITE_LOST_MADE);
   }
 }

@@ -26,7 +26,8 @@ export * from "./control";
 export * from "./stats";
 export * from "./report";
 export { TASK_ABSENT, TASK_ENDED, TASK_RUNNABLE, FEED_COMPUTE, FEED_CALL, FEED_WAIT_CALLS, FEED_WAIT_TASK, FEED_START, FEED_END } from "./feed";
-export { fed, now, run, RUN_DONE, RUN_FEED, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
+export { fed, now, run, RUN_DONE, RUN_FEED, RUN_LATE, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
+export { CREW_FAILED, CREW_MOST, CREW_PLACE_BYTES, CREW_PLACES, CREW_READY, CREW_SHARES, CREW_SIZE, CREW_SPINS, CREW_STOP, CREW_TURNS, help } from "./crew";
 export { POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
 export { BLOCKED, ENDED } from "./step";
 export {

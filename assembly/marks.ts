@@ -49,7 +49,8 @@ export function setMark(cpu: u32, slot: u32, mark: u32): void {
 // @ts-ignore: decorator
 @inline
 function countCleaned(old: u32, mark: u32): void {
-  if (((old ^ mark) & DIRTY) != 0) store<u32>(pools + POOL_CLEANED, load<u32>(pools + POOL_CLEANED) + ((mark & DIRTY) != 0 ? 1 : -1));
+  // Turns of the bound phase evict marked entries too, on any thread.
+  if (((old ^ mark) & DIRTY) != 0) atomic.add<u32>(pools + POOL_CLEANED, (mark & DIRTY) != 0 ? 1 : -1);
 }
 
 /** The entry goes, and what was remembered about it. */

@@ -11,7 +11,7 @@ import { isHolder } from "./holders";
 import { CFG_CANONICAL, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, hw, pools, pteAddress, radixBits, radixMask,
+  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, HW_ROOT, hw, pools, pteAddress, radixBits, radixMask,
   slots, st, stBroken, stMade, tableMetaOf, tablePages,
 } from "./layout";
 import {
@@ -221,7 +221,8 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32, setsDirty: bo
   if (stale != 0 && isSmall && pfnOf(pte) != pfn && load<u32>(frameMetaOf(pfnOf(pte)), FM_COPY_OF) == pfn) {
     report(cpu, LOST_WRITE, vpn, kind, pfn, made, made);
   }
-  const bits = setsDirty ? PTE_D | PTE_PEND_D : PTE_D;
+  // What other CPUs log meanwhile is no news before the weave.
+  const bits = setsDirty && root == load<u32>(hw(cpu), HW_ROOT) ? PTE_D | PTE_PEND_D : PTE_D;
   const isMapped = isSameSize && pfnOf(pte) == pfn;
   const isRecorded = isMapped && (pte & bits) != 0;
   if ((mark & JUDGED) != 0 && !isRecorded) {
@@ -229,5 +230,5 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32, setsDirty: bo
   } else if (((mark >> GONE_SHIFT) & DIRTY) != 0 && isMapped && !isRecorded) {
     report(cpu, LOST_DIRTY, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
   }
-  if ((mark & COPIED) != 0) noteLost(cpu, frameMetaOf(pfn), root, vpn, kind, made);
+  if ((mark & COPIED) != 0) noteLost(cpu, pfn, root, vpn, kind, made);
 }

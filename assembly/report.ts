@@ -45,8 +45,7 @@ function nameFor(cpu: u32, invariant: u32): u32 {
 
 export function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
   const name = nameFor(cpu, invariant);
-  const seen = load<u32>(SEEN);
-  store<u32>(SEEN, seen + 1);
+  const seen = atomic.add<u32>(SEEN, 1);
   if (seen == 0) store<u32>(SEEN, name, 4);
   const at = st(cpu) + ST_VIOLATIONS + <usize>name * VIOLATION_BYTES;
   const n = load<u64>(at);

@@ -16,6 +16,7 @@ import {
 import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
+import { LOST, LOST_WORDS, mergeLost } from "./copies";
 import { noteWrote } from "./wrote";
 import { tally, TLB_ASSISTS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 import { dirtyUnseen } from "./dirt";
@@ -76,15 +77,21 @@ export function pend(cpu: u32, address: usize, bits: u64): void {
 // @ts-ignore: decorator
 @inline
 export function logIsFull(k: usize): bool {
-  return load<u32>(k, CK_LOG_COUNT) >= LOG_MAX - 4;
+  return load<u32>(k, CK_LOG_COUNT) >= LOG_MAX - 2 * LOST_WORDS;
 }
 
-/** Sets the A and D bits that this CPU's accesses logged. */
+/** Sets the A and D bits that this CPU's accesses logged, and remembers the stores that a copy will lack. */
 export function mergeLog(cpu: u32): void {
   const k = clk(cpu);
   const n = load<u32>(k, CK_LOG_COUNT);
   for (let i: u32 = 0; i < n; i++) {
-    const at = <usize>load<u32>(k + ckLog + (<usize>i << 2));
+    const entry = k + ckLog + (<usize>i << 2);
+    const at = <usize>load<u32>(entry);
+    if ((at & LOST) != 0) {
+      mergeLost(cpu, entry);
+      i += LOST_WORDS - 1;
+      continue;
+    }
     const pte = load<u64>(at);
     if ((pte & PTE_PEND) == 0) continue;
     const set = ((pte & PTE_PEND_A) != 0 ? PTE_A : 0) | ((pte & PTE_PEND_D) != 0 ? PTE_D : 0);

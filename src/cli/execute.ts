@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { runAll } from "../engine/pool.js";
 import type { RunResult } from "../engine/result.js";
 import type { RunTask, WorkSpec } from "../engine/task.js";
-import { usableThreads } from "../engine/threads.js";
+import { divideThreads } from "../engine/threads.js";
 import { type ExitCode, exitCodes } from "./exit-codes.js";
 import type { RunOptions } from "./options.js";
 import { Progress, progressText } from "./progress.js";
@@ -24,8 +24,13 @@ export async function execute(work: WorkSpec, options: RunOptions): Promise<Exec
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
-    const results = await runAll(tasksOf(work, options), {
-      threads: options.threads ?? usableThreads(),
+    const { sideBySide, each } = divideThreads(
+      options.policies.length * options.seeds,
+      options.cpus,
+      options.threads,
+    );
+    const results = await runAll(tasksOf(work, options, each), {
+      threads: sideBySide,
       signal: stop.signal,
       onProgress: (state) => progress.update(state),
     });
@@ -37,12 +42,12 @@ export async function execute(work: WorkSpec, options: RunOptions): Promise<Exec
   }
 }
 
-function tasksOf(work: WorkSpec, options: RunOptions): RunTask[] {
+function tasksOf(work: WorkSpec, options: RunOptions, threads: number): RunTask[] {
   const { machine, cpus, set } = options;
   const file = options.file === undefined ? {} : { file: resolve(options.file) };
   const seeds = Array.from({ length: options.seeds }, (_, index) => options.seed + index);
   return seeds.flatMap((seed) =>
-    options.policies.map((policy) => ({ machine, policy, set, cpus, seed, work, ...file })),
+    options.policies.map((policy) => ({ machine, policy, set, cpus, seed, threads, work, ...file })),
   );
 }
 

@@ -49,7 +49,11 @@ export function declareRunOptions(yargs: Argv, policy: string, policyHelp: strin
     })
     .option("file", { ...text, describe: "a module of your own (.ts or .js) that declares policies" })
     .option("seed", { ...text, describe: "seed of all randomness", default: "1" })
-    .option("threads", { ...text, describe: "simulations run side by side (default: what this host can do)" })
+    .option("threads", {
+      ...text,
+      describe:
+        "worker threads: runs side by side first, what is left shares one run (default: what helps here)",
+    })
     .option("json", { ...text, describe: "write the result as JSON to FILE, or to stdout with -" })
     .option("progress", { ...text, describe: `on stderr: ${progressModes.join(", ")}`, default: "auto" })
     .option("quiet", { type: "boolean", describe: "print no table and no progress", default: false })

@@ -1,6 +1,7 @@
 /** Drives a world to its end: lets it run, feeds tasks that run dry, and says who waits when nothing can move. */
 import { UsageError } from "../errors.js";
 import type { Feed } from "../workload/feed.js";
+import type { Crew } from "./crew.js";
 import type { LatencyCollector } from "./histograms.js";
 import { EngineAbort } from "./load.js";
 import { RingSink } from "./sink.js";
@@ -18,26 +19,34 @@ export interface Watch {
  * Runs a world until every task has ended.
  *
  * Throws: UsageError when the feed gives nothing to those who need it, EngineAbort when the simulated kernel is in a
- * deadlock, what the feed throws, the signal's reason, and WebAssembly's error for a trap of the engine.
+ * deadlock, what the feed throws, what a thread of the crew fails with, the signal's reason, and WebAssembly's error for
+ * a trap of the engine.
  */
 export async function drive(
   world: World,
   feed: Feed,
   latencies: LatencyCollector,
   watch: Watch = {},
+  crew?: Crew,
 ): Promise<void> {
   const feeder = new Feeder(world, feed);
   const stop = (name: string): number => world.value(`RUN_${name}`);
   const [more, feeds, done, stuck] = [stop("MORE"), stop("FEED"), stop("DONE"), stop("STUCK")];
+  const late = stop("LATE");
   for (;;) {
     watch.signal?.throwIfAborted();
     const reason = world.functions.run(watch.quanta ?? 2000);
+    if (reason === late) {
+      await crew?.wait();
+      continue;
+    }
     latencies.collect();
     if (reason === done) return;
     if (reason === stuck)
       throw new EngineAbort(
         `nothing can move any more at cycle ${world.functions.now()}: ${whoWaits(world)}`,
       );
+    await crew?.look();
     if (reason === feeds) await feeder.refill();
     if (reason === more)
       watch.onProgress?.({ cycles: Number(world.functions.now()), records: feeder.consumed() });

@@ -39,6 +39,8 @@ export interface EngineFunctions {
   randomRun(): number;
   randomRunLength(): number;
   run(quanta: number): number;
+  /** Helps the thread that is in run(); 0 when it is told to stop. */
+  help(thread: number): number;
   fed(): void;
   now(): bigint;
   settleClocks(): bigint;
@@ -85,14 +87,16 @@ export class EngineAbort extends Error {
   override readonly name = "EngineAbort";
 }
 
-export function instantiate(build: Build, memory: WebAssembly.Memory): Instance {
+/** An instance of a build, or of one that another thread compiled. */
+export function instantiate(engine: Build | WebAssembly.Module, memory: WebAssembly.Memory): Instance {
+  const module = engine instanceof WebAssembly.Module ? engine : compile(engine);
   const abort = (message: number, file: number, line: number, column: number): never => {
     const text = readString(memory, message) || "assertion failed";
     throw new EngineAbort(`${text} (${readString(memory, file)}:${line}:${column})`);
   };
   const watched: Instance["watched"] = {};
   const observe: Observer = (...event) => watched.by?.(...event);
-  const { exports } = new WebAssembly.Instance(compile(build), { env: { memory, abort, observe } });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort, observe } });
   const value = (name: string): number => {
     const item = exports[name];
     if (!(item instanceof WebAssembly.Global)) throw new EngineAbort(`the engine exports no ${name}`);

@@ -19,7 +19,7 @@ export interface PoolProgress {
 }
 
 export interface PoolOptions {
-  /** Tasks that run at the same time, each in a thread of its own. */
+  /** Tasks that run at the same time, each in a thread of its own, and those that this one may share it with. */
   readonly threads: number;
   /** When it fires, running tasks are killed and the finished ones are kept. */
   readonly signal?: AbortSignal;
@@ -59,8 +59,7 @@ export async function runAll(
     const work = tasks.map(async (task, index) => {
       const outcome: TaskOutcome = await pool.run({ task, index, progress }, { name: "runTask" });
       if (!outcome.ok) throw failure(outcome);
-      const { result } = outcome;
-      results[index] = { ...result, host: { ...result.host, threads } };
+      results[index] = outcome.result;
     });
     // A task that dies because the pool is destroyed below has nobody left to tell.
     for (const one of work) one.catch(() => {});

@@ -8,6 +8,7 @@ import { policyNamed, resolveSlots } from "../policy/policies.js";
 import type { Policy } from "../policy/policy.js";
 import type { Workload } from "../workload/feed.js";
 import { collect, namedCounters } from "./collect.js";
+import { Crew, type CrewOptions } from "./crew.js";
 import { drive, type Watch } from "./feeder.js";
 import { LatencyCollector } from "./histograms.js";
 import type { Build } from "./load.js";
@@ -26,12 +27,18 @@ export interface RunRequest extends Watch {
   readonly seed: number;
   readonly workload: Workload;
   readonly workloadName: string;
+  /** Threads that share the work, 1 unless said. They never change a result. */
+  readonly threads?: number;
+  /** How they share it, for tests. */
+  readonly crew?: Omit<CrewOptions, "threads" | "build">;
   /** Which build of the engine; release unless said. */
   readonly build?: Build;
   /** Overrides of the world's size, for tests and experiments. */
   readonly size?: Partial<WorldSize>;
   /** Looks at the world after its last event: for benchmarks, which want more than a result holds. */
-  readonly onEnd?: (world: World) => void;
+  readonly onEnd?: (world: World, crew?: Crew) => void;
+  /** Is told once the threads are started: for tests, which end some. */
+  readonly onStart?: (world: World, crew?: Crew) => void;
 }
 
 /** Bits that each page-table level decodes on x86-64 with 4 KiB pages. */
@@ -74,7 +81,8 @@ export async function runProgram(
 ): Promise<RunResult> {
   const machine = machineNumbers(request.machine);
   const size = worldSize(request, quantumOf(machine));
-  const world = createWorld(request.build ?? "release", program, size, structuresOf(machine), {
+  const build = request.build ?? "release";
+  const world = createWorld(build, program, size, structuresOf(machine), {
     prices: machine.prices,
     works: workPrices(machine, program.works),
     perCore: machine.topology.threadsPerCore,
@@ -83,17 +91,21 @@ export async function runProgram(
   });
   const latencies = new LatencyCollector(world);
   const feed = request.workload.open(request.seed);
+  const threads = Math.min(request.threads ?? 1, size.cpus);
+  const crew = threads > 1 ? new Crew(world, { ...request.crew, threads, build }) : undefined;
   let cycles: number;
   try {
+    request.onStart?.(world, crew);
     startTasks(world, request);
-    await drive(world, feed, latencies, request);
+    await drive(world, feed, latencies, request, crew);
     cycles = Number(world.functions.settleClocks());
+    request.onEnd?.(world, crew);
   } catch (error) {
     throw explainTrap(error, world);
   } finally {
+    await crew?.close();
     await feed.close?.();
   }
-  request.onEnd?.(world);
   const refused = namedCounters(world).get("faults.oom") ?? 0;
   if (refused > 0)
     throw new UsageError(
@@ -114,7 +126,7 @@ export async function runProgram(
     host: {
       wallSeconds,
       accessesPerSecond: measured.simulated.accesses / wallSeconds,
-      threads: 1,
+      threads: crew?.threads ?? 1,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     },
   };

@@ -24,6 +24,8 @@ export interface RunTask {
   readonly set: Readonly<Record<string, string>>;
   readonly cpus: number;
   readonly seed: number;
+  /** Threads that share this simulation; 1 unless said. */
+  readonly threads?: number;
   readonly work: WorkSpec;
 }
 

@@ -1,6 +1,33 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
+/** Simulated CPUs for each thread of one simulation, below which a further thread gains less than meeting it costs. */
+const CPUS_PER_THREAD = 32;
+
+export interface Division {
+  /** Simulations that run at the same time. */
+  readonly sideBySide: number;
+  /** Threads that share each of them. */
+  readonly each: number;
+}
+
+/**
+ * How `runs` simulations of `cpus` CPUs share threads. Two simulations with a thread each are done sooner than two in a
+ * row with two each, so runs come first, and what is left is shared by each of them. Without a number that was asked for,
+ * it is as many as the host can keep busy, and no more for a simulation than help it.
+ */
+export function divideThreads(
+  runs: number,
+  cpus: number,
+  asked: number | undefined,
+  usable = usableThreads(),
+): Division {
+  const threads = asked ?? usable;
+  const sideBySide = Math.max(1, Math.min(runs, threads));
+  const useful = asked === undefined ? Math.floor(cpus / CPUS_PER_THREAD) : cpus;
+  return { sideBySide, each: Math.max(1, Math.min(Math.floor(threads / sideBySide), useful)) };
+}
+
 /**
  * How many threads this process may really keep busy: the CPUs of its affinity mask, and no more than the quota of
  * its control group, which os.availableParallelism() does not look at on Node 20.

@@ -25,6 +25,7 @@ export async function runTask({ task, index, progress }: WorkerInput): Promise<T
       set: task.set,
       cpus: task.cpus,
       seed: task.seed,
+      threads: task.threads ?? 1,
       workload,
       workloadName: workload.name,
       onProgress: ({ cycles, records }) => {

@@ -1,0 +1,214 @@
+/*
+ * Several host threads in one world. Each has an instance of its own over the same memory; the first one runs the clock, the others help
+ * in bound phases: whoever is free takes the next CPU that has its turn. What a turn does not depend on who does it or when, so a result
+ * does not depend on how many threads there are.
+ *
+ * Nobody has to come. The first thread opens a gate and begins; who finds it open goes in; when no CPU is left the gate is closed, and only
+ * those inside are waited for. A thread that sleeps costs nothing, and is woken when there is enough to do.
+ */
+import { turn } from "./bound";
+import { nextIn } from "./clock";
+import { CFG_QUANTUM, config } from "./config";
+import { taskTop } from "./feed";
+import { cpus, maskWords, users } from "./layout";
+
+// Words that threads share, on lines of their own where they are written often.
+/** The host writes: threads, the first one included; 0 means one. */
+export const CREW_SIZE: usize = 24576;
+/** The host writes: how often a thread looks before it goes to sleep. */
+export const CREW_SPINS: usize = 24580;
+/** The host writes: 1 if each thread does its own share, however small, and no other's. */
+export const CREW_SHARES: usize = 24584;
+/** The host writes: 1 ends help(). */
+export const CREW_STOP: usize = 24588;
+/** Number of a thread that failed. Only the host looks at what it was. */
+export const CREW_FAILED: usize = 24592;
+/** Threads that are ready to help. */
+export const CREW_READY: usize = 24596;
+/** Until when the turns last. */
+const END: usize = 24600;
+/** {open 1 bit, threads inside 31 bits}. */
+const GATE: usize = 24640;
+const OPEN: u32 = 0x80000000;
+/** 1 while the first thread sleeps until the others are out. */
+const FIRST_SLEEPS: usize = 24644;
+/** How often the gate was opened, and how many wait for the next time. */
+const CALLS: usize = 24704;
+const SLEEPING: usize = 24708;
+/** For each thread {next CPU of its share u32, end of its share u32, turns that it did u32}. */
+export const CREW_PLACES: usize = 24768;
+export const CREW_PLACE_BYTES: usize = 64;
+export const CREW_TURNS: usize = 8;
+export const CREW_MOST: u32 = 64;
+
+/** Cycles of all turns together from which on a second thread gains more than meeting it costs. */
+const WORTH_OPENING: u64 = 4000;
+/** The same for waking one; and cycles that others could have helped with, after which one is woken to see. */
+const WORTH_WAKING: u64 = 50000;
+const WAKE_AFTER: u64 = 1000000;
+/** A sleeper looks up now and then, so that a word from the host is never missed for long. */
+const NAP_NANOSECONDS: i64 = 100000000;
+/** What atomic.wait() returns when nobody woke it. */
+const TIMED_OUT: i32 = 2;
+/** Meetings of one help(), which then returns: a function that never returns is never compiled well. */
+const MEETINGS: u32 = 4096;
+const NOBODY: u32 = 0xffffffff;
+
+/** The last time this thread was called. */
+let lastCall: u32 = 0;
+/** Cycles of turns done without sleepers, since one was woken. */
+let missed: u64 = 0;
+/** Whether the first thread gave up waiting for the others, and has to go on with that. */
+let unfinished: bool = false;
+
+// @ts-ignore: decorator
+@inline
+function placeOf(thread: u32): usize {
+  return CREW_PLACES + <usize>thread * CREW_PLACE_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+function size(): u32 {
+  return load<u32>(CREW_SIZE);
+}
+
+/** Whether the turns of this bound phase are worth sharing. */
+export function isShared(): bool {
+  if (size() < 2) return false;
+  if (load<u32>(CREW_SHARES) != 0) return true;
+  return cyclesOfTurns() >= WORTH_OPENING;
+}
+
+function cyclesOfTurns(): u64 {
+  let runners: u64 = 0;
+  for (let word: u32 = 0; word < maskWords; word++) runners += popcnt<u64>(load<u64>(users + (<usize>word << 3)));
+  return runners * <u64>config(CFG_QUANTUM);
+}
+
+/** Whether turns are still under way from the last run() of the clock. */
+export function isUnfinished(): bool {
+  return unfinished;
+}
+
+/** All turns up to `end`, by whoever comes. Returns false when somebody who came has not finished in time: see finish(). */
+export function turnTogether(end: u64): bool {
+  const threads = size();
+  const top = min(cpus, taskTop());
+  for (let thread: u32 = 0; thread < threads; thread++) {
+    const place = placeOf(thread);
+    store<u32>(place, (top * thread) / threads);
+    store<u32>(place, (top * (thread + 1)) / threads, 4);
+  }
+  store<u64>(END, end);
+  // In this order: who is called finds the gate open.
+  atomic.store<u32>(GATE, OPEN);
+  atomic.add<u32>(CALLS, 1);
+  wake(threads);
+  work(0, end);
+  unfinished = true;
+  return finish();
+}
+
+function wake(threads: u32): void {
+  if (atomic.load<u32>(SLEEPING) == 0) return;
+  const cycles = cyclesOfTurns();
+  missed += cycles;
+  if (cycles < WORTH_WAKING && missed < WAKE_AFTER && load<u32>(CREW_SHARES) == 0) return;
+  missed = 0;
+  atomic.notify(CALLS, <i32>threads);
+}
+
+/** Waits until all turns are done, for a while. Returns whether they are. */
+export function finish(): bool {
+  if (load<u32>(CREW_SHARES) == 0) atomic.and<u32>(GATE, ~OPEN);
+  for (let i: u32 = load<u32>(CREW_SPINS); i > 0 && !isFinished(); i--) {}
+  if (!isFinished() && !sleepUntilFinished()) return false;
+  atomic.and<u32>(GATE, ~OPEN);
+  unfinished = false;
+  return true;
+}
+
+/** Returns false when nothing has happened for a nap. */
+function sleepUntilFinished(): bool {
+  let isOver = false;
+  atomic.store<u32>(FIRST_SLEEPS, 1);
+  while (!isOver && !isFinished()) {
+    const gate = atomic.load<u32>(GATE);
+    isOver = !isFinished() && atomic.wait<i32>(GATE, <i32>gate, NAP_NANOSECONDS) == TIMED_OUT;
+  }
+  atomic.store<u32>(FIRST_SLEEPS, 0);
+  return !isOver;
+}
+
+/** Whether all that were inside are out; where each does its own share, whether all shares are done too. */
+function isFinished(): bool {
+  if ((atomic.load<u32>(GATE) & ~OPEN) != 0) return false;
+  if (load<u32>(CREW_SHARES) == 0) return true;
+  for (let thread: u32 = 0; thread < size(); thread++) {
+    if (nextIn(users, atomic.load<u32>(placeOf(thread))) < load<u32>(placeOf(thread), 4)) return false;
+  }
+  // Somebody may have gone in, and taken the last one, between the two looks.
+  return (atomic.load<u32>(GATE) & ~OPEN) == 0;
+}
+
+/** The next CPU of a share; NOBODY when there is none left. */
+function take(thread: u32): u32 {
+  const place = placeOf(thread);
+  const end = load<u32>(place, 4);
+  for (let from = atomic.load<u32>(place); from < end; from = atomic.load<u32>(place)) {
+    const cpu = nextIn(users, from);
+    if (cpu >= end) break;
+    if (atomic.cmpxchg<u32>(place, from, cpu + 1) == from) return cpu;
+  }
+  return NOBODY;
+}
+
+/** The own share first, so that a CPU's state stays in one core's caches; then what others have left. */
+function work(thread: u32, end: u64): void {
+  const threads: u32 = load<u32>(CREW_SHARES) != 0 ? 1 : size();
+  let done: u32 = 0;
+  for (let i: u32 = 0; i < threads; i++) {
+    const share = (thread + i) % size();
+    for (let cpu = take(share); cpu != NOBODY; cpu = take(share)) {
+      turn(cpu, end);
+      done++;
+    }
+  }
+  const at = placeOf(thread) + CREW_TURNS;
+  store<u32>(at, load<u32>(at) + done);
+}
+
+function enter(): bool {
+  for (let gate = atomic.load<u32>(GATE); (gate & OPEN) != 0; gate = atomic.load<u32>(GATE)) {
+    if (atomic.cmpxchg<u32>(GATE, gate, gate + 1) == gate) return true;
+  }
+  return false;
+}
+
+function leave(): void {
+  const gate = atomic.sub<u32>(GATE, 1) - 1;
+  if ((gate & ~OPEN) == 0 && atomic.load<u32>(FIRST_SLEEPS) != 0) atomic.notify(GATE, 1);
+}
+
+/** Waits for the next call, awake at first. Returns whether there was one. */
+function isCalled(): bool {
+  for (let i: u32 = load<u32>(CREW_SPINS); i > 0; i--) if (atomic.load<u32>(CALLS) != lastCall) return true;
+  atomic.add<u32>(SLEEPING, 1);
+  atomic.wait<i32>(CALLS, <i32>lastCall, NAP_NANOSECONDS);
+  atomic.sub<u32>(SLEEPING, 1);
+  return atomic.load<u32>(CALLS) != lastCall;
+}
+
+/** What every thread but the first does, again and again: helps where it is called. Returns whether it is to be called again. */
+export function help(thread: u32): bool {
+  for (let i: u32 = 0; i < MEETINGS; i++) {
+    if (atomic.load<u32>(CREW_STOP) != 0) return false;
+    if (!isCalled()) continue;
+    lastCall = atomic.load<u32>(CALLS);
+    if (!enter()) continue;
+    work(thread, load<u64>(END));
+    leave();
+  }
+  return true;
+}
