@@ -69,6 +69,7 @@ function result(change: Partial<VariantResult> = {}): VariantResult {
       memoryMib: 768,
       seconds: null,
       reduction: true,
+      symmetry: false,
       livelock: false,
       pct: null,
     },
@@ -257,7 +258,8 @@ describe("SARIF", () => {
     expect(run!.results).toMatchObject([
       {
         ruleId: "stale-frame",
-        level: "note",
+        level: "none",
+        kind: "informational",
         locations: [
           {
             physicalLocation: { artifactLocation: { uri: "src/kernel/page.ts" }, region: { startLine: 63 } },

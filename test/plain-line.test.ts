@@ -40,6 +40,7 @@ describe("a plain command line", () => {
     "check B* --variant flag --json - --no-color",
     "check C-q1-lost-flag --model=weak --depth 12 --quiet --quiet",
     "check --seed 7 A1 --pct=100 A2 --no-reduction",
+    "check A1 --symmetry --json -",
     "check A1 --json a --json b",
     "run munmap-loop",
     "run munmap-loop iterations=20 threads=0x10 --cpus 4 --param a.b=1e3",

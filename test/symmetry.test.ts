@@ -89,6 +89,14 @@ describe("one CPU unmaps what three identical ones use", () => {
     expect(renamed.states).toBeLessThan(full.states / 2);
   });
 
+  test("by broadcasts: nobody has to ask for it where no order can be left out", () => {
+    const asked = searchCase(safe(), { symmetry: true });
+    const unasked = searchCase(safe(), { reduce: true, fullStates: 100 });
+    expect(unasked).toMatchObject({ verdict: "safe", states: asked.states });
+    const never = searchCase(safe(), { reduce: true, fullStates: 100, symmetry: false });
+    expect(never.states).toBeGreaterThan(asked.states);
+  });
+
   test("by a broadcast that nobody waits for: what is broken stays broken, and is shown by a shortest way", () => {
     const { full, renamed } = both(broken());
     expect(full.verdict).toBe("unsafe");

@@ -74,6 +74,10 @@ function limitsOf(raw: RawOptions): CheckLimits {
   const seconds = wholeNumber(raw, "seconds", 1, secondsMax);
   const runs = wholeNumber(raw, "pct", 1, runsMax);
   const seed = wholeNumber(raw, "seed", 0, Number.MAX_SAFE_INTEGER)!;
+  const reduction = !flag(raw, "no-reduction");
+  const symmetry = flag(raw, "symmetry");
+  if (symmetry && !reduction)
+    throw new UsageError("--symmetry takes states for one, --no-reduction forbids it; give one of them");
   return {
     ...(model && { model }),
     ...(assist && { assist }),
@@ -82,7 +86,8 @@ function limitsOf(raw: RawOptions): CheckLimits {
     ...(states !== undefined && { states }),
     memoryMib: wholeNumber(raw, "memory", 1, memoryMaxMib)!,
     ...(seconds !== undefined && { seconds }),
-    reduction: !flag(raw, "no-reduction"),
+    reduction,
+    symmetry,
     ...(runs !== undefined && { pct: { runs, seed } }),
   };
 }

@@ -37,7 +37,12 @@ function declareCheckOptions(yargs: Argv): Argv {
     .option("seconds", { ...text, describe: "most seconds for one variant" })
     .option("no-reduction", {
       type: "boolean",
-      describe: "explore every order, equivalent ones too",
+      describe: "explore every order, equivalent ones too, and every numbering of identical CPUs",
+      default: false,
+    })
+    .option("symmetry", {
+      type: "boolean",
+      describe: "take states for one that differ in the numbers of identical CPUs, and leave no order out",
       default: false,
     })
     .option("pct", { ...text, describe: "this many runs with random priorities in place of a search" })

@@ -68,6 +68,8 @@ export const checkBoundsSchema = z.strictObject({
   memoryMib: count.nullable(),
   seconds: z.number().nonnegative().nullable(),
   reduction: z.boolean(),
+  /** States that differ in the numbers of identical CPUs were taken for one, in place of leaving orders out. */
+  symmetry: z.boolean(),
   livelock: z.boolean(),
   pct: z.strictObject({ runs: count, changes: count, seed: count }).nullable(),
 });

@@ -13,6 +13,7 @@ export interface CheckLimits {
   readonly memoryMib: number;
   readonly seconds?: number;
   readonly reduction: boolean;
+  readonly symmetry?: boolean;
   readonly pct?: { readonly runs: number; readonly seed: number };
 }
 

@@ -120,6 +120,7 @@ function boundsOf({ bounds = {} }: ScenarioVariant, play: Case, limits: CheckLim
     memoryMib: limits.memoryMib,
     seconds: limits.seconds ?? null,
     reduction: limits.reduction,
+    symmetry: limits.symmetry ?? false,
     livelock: bounds.livelock ?? false,
     pct:
       runs === undefined

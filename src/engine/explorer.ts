@@ -25,6 +25,7 @@ export const exploreCase: Explore = (play, bounds, onProgress) => {
     ...(bounds.memoryMib !== null && { memoryBytes: bounds.memoryMib * MIB }),
     onProgress: ({ states }) => onProgress(states),
     reduce: bounds.reduction,
+    ...(bounds.symmetry && { symmetry: true }),
     livelock: bounds.livelock,
     ...(bounds.pct !== null && { pct: bounds.pct }),
     ...(bounds.preemptions !== null && { preemptions: bounds.preemptions }),

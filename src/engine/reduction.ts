@@ -5,7 +5,7 @@
 
 import type { Argument, Case, Doing, Thread } from "../dsl/case.js";
 import { OPS } from "../dsl/isa.js";
-import type { MicroOp, RecordKind } from "../dsl/program.js";
+import type { MicroOp, Program, RecordKind } from "../dsl/program.js";
 import { type Folding, foldCells } from "./classes.js";
 import {
   accessFootprint,
@@ -63,9 +63,14 @@ export interface Reduction {
 /** A word of the state in which the search begins. */
 export type InitialWord = (kind: RecordKind, record: number, word: number) => bigint;
 
-/** Undefined when nothing can be left out: effects of broadcast invalidations come at times that no program decides. */
+/** Effects of broadcast invalidations come at times that no program decides: no order can be left out. */
+export function hasBroadcasts({ ops }: Program): boolean {
+  return ops.some(({ op }) => op === "TLBI");
+}
+
+/** Undefined when nothing can be left out. */
 export function analyse(one: Case, initial: InitialWord): Reduction | undefined {
-  if (one.program.ops.some(({ op }) => op === "TLBI")) return undefined;
+  if (hasBroadcasts(one.program)) return undefined;
   return new Plan(one, initial).reduction();
 }
 

@@ -6,6 +6,7 @@ import { type CaseWorld, type CaseWorldOptions, createCaseWorld } from "./case-w
 import { choiceFrom, codeOf } from "./choice-codes.js";
 import { stateWithoutEnd } from "./livelock.js";
 import type { Build } from "./load.js";
+import { hasBroadcasts } from "./reduction.js";
 import { symmetryOf } from "./symmetry.js";
 import { explainTrap } from "./trap.js";
 import { readViolations } from "./violations.js";
@@ -34,7 +35,7 @@ export interface SearchOptions {
   /**
    * States that differ only in which of some identical CPUs is which are taken for one (docs/modelling.md). What is found like this is looked
    * for again with all of them, within the same limits. No effect on random runs, where preemptions are bounded, or on a search for
-   * livelocks; where it has one, `reduce` has none.
+   * livelocks; where it has one, `reduce` has none. Unless it is said, `reduce` does this where it could leave nothing else out.
    */
   readonly symmetry?: CaseWorldOptions["symmetry"];
   /** So many random runs in place of a search, with so many changes of priority each. */
@@ -100,6 +101,8 @@ export function searchCase(play: Case, options: SearchOptions = {}): SearchResul
   const states = Math.min(options.states ?? fullStates, fullStates);
   const small = searchOnce(play, { ...options, states }, false);
   if (small.cut !== "states" || states === options.states) return small;
+  if (options.symmetry === undefined && hasBroadcasts(play.program) && symmetryOf(play) !== undefined)
+    return searchRenamed(play, { ...options, symmetry: true });
   const found = searchOnce(play, options, true);
   if (found.path === undefined) return found;
   const shorter = searchOnce(play, { ...options, depth: found.path.length - 1 }, false);

@@ -68,6 +68,7 @@ function factsOf(result: VariantResult): string[] {
     ...(bounds.depth === null ? [] : [`at most ${plural(bounds.depth, "event")}`]),
     ...(bounds.pct === null ? [] : [`${plural(bounds.pct.runs, "random run")} from seed ${bounds.pct.seed}`]),
     ...(bounds.reduction || bounds.pct !== null ? [] : ["no reduction"]),
+    ...(bounds.symmetry && bounds.pct === null ? ["identical CPUs as one"] : []),
     seconds(result.seconds),
   ];
 }
