@@ -36,7 +36,7 @@ export function sarifLog({ results }: CheckResult): Log {
   };
 }
 
-/** A violation that was expected is worth a note; one that was not, and any other surprise, is an error. */
+/** A violation that was expected informs; one that was not, and any other surprise, is an error. Only what fails has a level (3.27.10). */
 function resultOf(result: VariantResult): Result {
   const { scenario, variant, found, verdict, expected, asExpected, counterexample, replay, reason } = result;
   const ruleId = found?.invariant ?? "verdict";
@@ -45,7 +45,7 @@ function resultOf(result: VariantResult): Result {
   return {
     ruleId,
     ruleIndex: Object.keys(RULES).indexOf(ruleId),
-    level: asExpected ? "note" : "error",
+    level: asExpected ? "none" : "error",
     kind: asExpected ? "informational" : "fail",
     message: { text: `${scenario}/${variant}: ${surprise}${found?.text ?? reason ?? ""}`.trim() },
     ...(place !== undefined && { locations: [locationOf(place)] }),
