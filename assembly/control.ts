@@ -48,6 +48,8 @@ export const SC_CUT: u32 = 28;
 export const SC_EDGES: u32 = 29;
 /** Told: where the tables of symmetry.ts are; 0: states are never renamed. */
 export const SC_SYMMETRY: u32 = 30;
+/** The invariant that is broken there. */
+export const SC_FOUND_INVARIANT: u32 = 31;
 export const SC_WORDS: u32 = 32;
 
 let control: usize = 0;

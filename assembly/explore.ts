@@ -15,14 +15,14 @@ import {
 } from "./choose";
 import { openCanonical, sortEntries } from "./canonical";
 import {
-  countDown, countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
+  countDown, countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_INVARIANT, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
   SC_REDUCTION, SC_STATES_MOST, SC_SWITCHES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
 } from "./control";
 import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
 import { cpus, hw, hwBounds } from "./layout";
 import { ample, NO_AMPLE } from "./reduce";
-import { forgetViolations, violationsSoFar } from "./report";
+import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
   ALL_GROUPS, changeMost, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
@@ -255,6 +255,7 @@ function attempt(choice: u32): bool {
   }
   if (violationsSoFar() != 0) {
     const isReal = written != REFUSED_SPOILT;
+    if (isReal) tell(SC_FOUND_INVARIANT, firstViolation());
     forgetViolations();
     if (isReal) {
       countUp(SC_TRANSITIONS);

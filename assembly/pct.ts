@@ -11,10 +11,10 @@ import { buffered, canDrain } from "./cells";
 import {
   CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, NO_CHOICE, REFUSED, REFUSED_SPOILT,
 } from "./choose";
-import { countUp, SC_BROADCASTS, SC_DEADLOCKS, SC_DEPTH, SC_LIBERTY_COUNT, SC_TRANSITIONS, SC_VIOLATIONS, tell, told } from "./control";
+import { countUp, SC_BROADCASTS, SC_DEADLOCKS, SC_DEPTH, SC_FOUND_INVARIANT, SC_LIBERTY_COUNT, SC_TRANSITIONS, SC_VIOLATIONS, tell, told } from "./control";
 import { allFinished, SEARCH_DEADLOCK, SEARCH_MORE, SEARCH_OUT_OF_MEMORY, SEARCH_VIOLATION } from "./explore";
 import { cpus, stateBase, taskTime } from "./layout";
-import { forgetViolations, violationsSoFar } from "./report";
+import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { restart } from "./snapshot";
 
 /** Events of one run at most. */
@@ -93,7 +93,10 @@ export function runRandomly(): u32 {
 function ended(found: u32): u32 {
   if (runLength > longest) longest = runLength;
   tell(SC_DEPTH, longest);
-  if (found == SEARCH_VIOLATION) countUp(SC_VIOLATIONS);
+  if (found == SEARCH_VIOLATION) {
+    countUp(SC_VIOLATIONS);
+    tell(SC_FOUND_INVARIANT, firstViolation());
+  }
   if (found == SEARCH_DEADLOCK) countUp(SC_DEADLOCKS);
   forgetViolations();
   return found;

@@ -26,7 +26,7 @@ export const VIOLATION_FRAME: usize = 32;
 export const VIOLATION_MADE: usize = 36;
 export const VIOLATION_BROKEN: usize = 40;
 
-/** {u32 violations since forgetViolations(), u32 invariant of the first of them}. */
+/** Since forgetViolations(): {u32 violations, u32 a bit for each invariant that they break}. */
 const SEEN: usize = 16432;
 const DEVICES_MAX: u32 = 64;
 
@@ -45,8 +45,8 @@ function nameFor(cpu: u32, invariant: u32): u32 {
 
 export function report(cpu: u32, invariant: u32, vpn: u64, kind: u32, pfn: u32, made: u32, broken: u32): void {
   const name = nameFor(cpu, invariant);
-  const seen = atomic.add<u32>(SEEN, 1);
-  if (seen == 0) store<u32>(SEEN, name, 4);
+  atomic.add<u32>(SEEN, 1);
+  atomic.or<u32>(SEEN, 1 << name, 4);
   const at = st(cpu) + ST_VIOLATIONS + <usize>name * VIOLATION_BYTES;
   const n = load<u64>(at);
   store<u64>(at, n + 1);
@@ -65,9 +65,9 @@ export function violationsSoFar(): u32 {
   return load<u32>(SEEN);
 }
 
-/** Which invariant the first of them breaks; meaningless when there is none. */
+/** Which invariant they break, in the order of their numbers the first; meaningless when there are none. */
 export function firstViolation(): u32 {
-  return load<u32>(SEEN, 4);
+  return ctz(load<u32>(SEEN, 4));
 }
 
 /** Starts counting anew; the records of CPUs stay. */

@@ -128,7 +128,16 @@ describe("a comparison", () => {
         failed: 0,
         joined: 30,
       },
-      ...{ threads: 9, forks: 1, pages: 0, codePages: 0, dataPages: 0, writtenPages: 0, others: {}, skipped: 2 },
+      ...{
+        threads: 9,
+        forks: 1,
+        pages: 0,
+        codePages: 0,
+        dataPages: 0,
+        writtenPages: 0,
+        others: {},
+        skipped: 2,
+      },
       accesses: { fetch: 0, load: 0, store: 0, modify: 0 },
     };
     const lines = comparisonLines(compareResult("eager", [sampleRun({ trace }), deferred(1)], false), plain);

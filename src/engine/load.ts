@@ -23,7 +23,7 @@ export interface EngineFunctions {
   storesBuffered(cpu: number): number;
   canDrain(cpu: number, index: number): number;
   drain(cpu: number, index: number): void;
-  /** Violations since the start or the last forgetViolations(); the invariant of the first, as an index into INVARIANTS of dsl/case.ts. */
+  /** Violations since the start or the last forgetViolations(); the first invariant that they break, as an index into INVARIANTS of dsl/case.ts. */
   violationsSoFar(): number;
   firstViolation(): number;
   forgetViolations(): void;
@@ -75,11 +75,17 @@ export function compile(build: Build): WebAssembly.Module {
 
 const WASM_PAGE = 65536;
 
-/** Shared memory of at least `bytes`, zeroed. Pages that nobody touches cost nothing. */
-export function createMemory(bytes: number): WebAssembly.Memory {
-  const pages = Math.max(16, Math.ceil(bytes / WASM_PAGE));
+/** Shared memory, zeroed, with room for what lies at fixed addresses. */
+export function createMemory(): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: 16, maximum: WASM_PAGE, shared: true });
+}
+
+/** Makes it at least `bytes` long; views of it stay as short as they were. Pages that nobody touches cost nothing. */
+export function growMemory(memory: WebAssembly.Memory, bytes: number): void {
+  const pages = Math.ceil(bytes / WASM_PAGE);
   if (pages > WASM_PAGE) throw new RangeError(`a world of ${bytes} bytes is larger than 4 GiB`);
-  return new WebAssembly.Memory({ initial: pages, maximum: WASM_PAGE, shared: true });
+  const has = memory.buffer.byteLength / WASM_PAGE;
+  if (pages > has) memory.grow(pages - has);
 }
 
 /** A trap of the engine: its own bug, or a limit of the world that was reached. */

@@ -43,8 +43,8 @@ export function narrate(play: Case, choices: readonly Choice[]): Narration {
   let before = player.machine.state();
   const threads = player.threads.map(({ cpu, does }) => ({ cpu, does: does.map(doingText) }));
   for (const [at, choice] of choices.entries()) {
-    const event = oneEvent(play, player, before, choice, at);
-    before = player.machine.state();
+    const { event, after } = oneEvent(play, player, before, choice, at);
+    before = after;
     events.push(event);
   }
   const waiting = waitsIn(play, player);
@@ -69,7 +69,7 @@ function oneEvent(
   before: MachineState,
   choice: Choice,
   at: number,
-): Event {
+): { readonly event: Event; readonly after: MachineState } {
   const { program } = play;
   const cpu = choice.do === "liberty" ? (play.liberties[choice.index]?.cpu ?? 0) : choice.cpu;
   const context = before.cpus[cpu]?.interruptContext ?? before.cpus[cpu]?.taskContext;
@@ -83,7 +83,7 @@ function oneEvent(
   const told = op && context ? stepDetail(play, before, after, cpu, op, context.registers) : undefined;
   const changes = changesBetween(play, before, after, told?.cell);
   const entered = player.machine.windows();
-  return {
+  const event: Event = {
     step: {
       cpu,
       ...where,
@@ -100,6 +100,7 @@ function oneEvent(
     isLeaf: told?.cell?.kind === "pte" && before.tables[told.cell.record - 1]?.level === 0,
     changes,
   };
+  return { event, after };
 }
 
 /** The translation that an event in user mode uses; undefined where there is none yet. */

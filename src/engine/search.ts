@@ -1,15 +1,14 @@
 /** The adversary from the host's side: a case in, a verdict out. */
 
-import type { Case, Invariant, Verdict } from "../dsl/case.js";
+import { type Case, INVARIANTS, type Invariant, type Verdict } from "../dsl/case.js";
 import type { Choice } from "../dsl/choices.js";
 import { type CaseWorld, type CaseWorldOptions, createCaseWorld } from "./case-world.js";
-import { choiceFrom, codeOf } from "./choice-codes.js";
+import { choiceFrom } from "./choice-codes.js";
 import { stateWithoutEnd } from "./livelock.js";
 import type { Build } from "./load.js";
 import { hasBroadcasts } from "./reduction.js";
 import { symmetryOf } from "./symmetry.js";
 import { explainTrap } from "./trap.js";
-import { readViolations } from "./violations.js";
 import type { World } from "./world.js";
 
 export interface SearchOptions {
@@ -224,7 +223,11 @@ class Search {
     const entered = windows.every((window) => window.entered > 0);
     const counted = this.#told64("VIOLATIONS") + this.#told64("DEADLOCKS") > 0;
     const invariant =
-      path === undefined || this.#isRenamed ? undefined : isDeadlock ? "progress" : this.#invariantOf(path);
+      path === undefined || this.#isRenamed
+        ? undefined
+        : isDeadlock
+          ? "progress"
+          : INVARIANTS[this.#told("FOUND_INVARIANT")];
     return {
       verdict: isFound || counted ? "unsafe" : complete && entered ? "safe" : "unknown",
       ...(invariant && { invariant }),
@@ -260,16 +263,6 @@ class Search {
       path.push(choiceFrom(this.#world, functions.choiceBefore(state)));
     }
     return path.reverse();
-  }
-
-  /** What the oracle says at the end of a way, which is run again. */
-  #invariantOf(path: readonly Choice[]): Invariant {
-    const { play, world } = this.#state;
-    const again = createCaseWorld(play);
-    for (const choice of path) again.world.functions.choose(codeOf(world, choice));
-    const [first] = readViolations(again.world);
-    if (first === undefined) throw new Error("a violation that was found does not happen again");
-    return first.invariant;
   }
 
   #windows(): { name: string; entered: number }[] {

@@ -4,7 +4,7 @@ import { type FieldPlace, type Program, RECORD_KINDS, type RecordKind } from "..
 import type { MachineNumbers, PriceName, StructureName } from "../machine/preset.js";
 import { priceNames } from "../machine/preset.js";
 import { encodeProgram } from "./encode.js";
-import { type Build, createMemory, type Instance, instantiate } from "./load.js";
+import { type Build, createMemory, growMemory, type Instance, instantiate } from "./load.js";
 
 /** Everything that the layout depends on. Counts include number 0, which tables and frames never hand out. */
 export interface WorldSize {
@@ -111,13 +111,11 @@ export function createWorld(
   structures: Structures,
   charges: Charges,
 ): World {
-  // A first, small memory only to compute how much is needed: plan() writes nothing beyond its fixed addresses.
-  const small = instantiate(build, createMemory(0));
-  configure(small, program, size, structures, charges);
-  const memory = createMemory(small.functions.plan() >>> 0);
+  // plan() computes how much is needed, and writes nothing beyond its fixed addresses.
+  const memory = createMemory();
   const instance = instantiate(build, memory);
   configure(instance, program, size, structures, charges);
-  instance.functions.plan();
+  growMemory(memory, instance.functions.plan() >>> 0);
   encodeProgram(program, instance);
   instance.functions.init();
   const fields = new Map(program.layout.fields.map((field) => [`${field.record}.${field.name}`, field]));
