@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,11 +7,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { openTrace } from "../src/trace/format.js";
 import { summarizeTrace } from "../src/trace/inspect.js";
 import { openBytes } from "../src/trace/open.js";
+import { zipOf } from "./zip-bytes.js";
 
 const text = "I  04000000,4\n L 1fff000000,8\n";
-/** The text, packed: xz -9e --check=crc32, and zstd -19 --check. */
+/** The text, packed: xz -9e --check=crc32, lz4 -9, and zstd -19 --check. */
 const xz =
   "/Td6WFoAAAFpIt42AgAhARwAAAAQz1jM4AAdABhdACSILGA0WnrWdcGoQLf6fzMrhJqwYFdKIABvafxMAAEwHru+zwWQQpkNAQAAAAABWVo=";
+const lz4 = "BCJNGGRApx4AAIBJICAwNDAwMDAwMCw0CiBMIDFmZmYwMDAwMDAsOAoAAAAAc9rXdw==";
 const zst = "KLUv/QRo1QAAkEkgIDA0MCw0CiBMIDFmZmY4CgIAMxO1oAiQZVEb";
 
 let folder = "";
@@ -46,12 +49,17 @@ describe("packed files are unpacked by what they hold, not by their name", () =>
     ["gzip in two parts", Buffer.concat([zlib.gzipSync(text.slice(0, 9)), zlib.gzipSync(text.slice(9))])],
     ["xz", Buffer.from(xz, "base64")],
     ["zstd", Buffer.from(zst, "base64")],
+    ["zip", zipOf({ "chunk.0000": Buffer.from(text.slice(0, 9)), "chunk.0001": Buffer.from(text.slice(9)) })],
     [
       "a frame to skip before zstd",
       Buffer.concat([Buffer.from("502a4d180100000061", "hex"), Buffer.from(zst, "base64")]),
     ],
   ])("%s", async (name, content) => {
     expect(await unpacked(await file(`${name}.txt`, content))).toBe(text);
+  });
+
+  test.skipIf(spawnSync("lz4", ["--version"]).error !== undefined)("lz4, by the program", async () => {
+    expect(await unpacked(await file("a.lz4", Buffer.from(lz4, "base64")))).toBe(text);
   });
 
   test("without the program zstd, Node's own is used where there is one", async () => {
@@ -93,6 +101,16 @@ describe("what cannot be read is refused with the file and the place", () => {
     await expect(summarizeTrace(await file("bad.gz", packed))).rejects.toThrow(
       /whole gzip data, saw incorrect/,
     );
+  });
+
+  test("a zip file that is cut short, or has a wrong byte", async () => {
+    const packed = zipOf({ "chunk.0000": Buffer.from(text.repeat(1000)) });
+    const cut = await file("cut.zip", packed.subarray(0, packed.length - 30));
+    await expect(summarizeTrace(cut)).rejects.toThrow(
+      /byte 0: expected whole zip data .*, saw .*[Ee]nd of central/,
+    );
+    packed[60]! ^= 1;
+    await expect(summarizeTrace(await file("bad.zip", packed))).rejects.toThrow(/whole zip data/);
   });
 
   test("a zstd file that is cut short, after much of it was delivered", async () => {

@@ -1,5 +1,6 @@
 import type { CommandModule } from "yargs";
 import type { WorkSpec } from "../engine/task.js";
+import { unknownName } from "../errors.js";
 import {
   declareRunOptions,
   declareSeeds,
@@ -17,7 +18,7 @@ const touchMax = 1_000_000;
 /** Recorded traces under several policies. */
 export const replayCommand: CommandModule = {
   command: "replay <traces..>",
-  describe: "compare policies on recorded traces (.gz, .zst and .xz too; each file is a process)",
+  describe: "compare policies on recorded traces (packed ones too; each file is a process)",
   builder: (yargs) =>
     declareSeeds(declareRunOptions(yargs, "eager,deferred", "policies; the first is the baseline"))
       .positional("traces", {
@@ -36,18 +37,35 @@ export const replayCommand: CommandModule = {
         requiresArg: true,
         describe: "pages touched per mapping call of a trace without accesses, or all (default: 64)",
       })
+      .option("format", {
+        type: "string",
+        requiresArg: true,
+        describe: "format of all traces, whatever they look like (see `shootdown list formats`)",
+      })
       .option("lenient", { type: "boolean", default: false, describe: "skip lines that cannot be read" }),
   handler: async (raw: RawOptions) => {
     const options = runOptions(raw);
     const touch = once(raw, "touch") === "all" ? "all" : wholeNumber(raw, "touch", 0, touchMax);
+    const format = await formatName(raw);
     const work: WorkSpec = {
       kind: "trace",
       files: list(raw, "traces"),
       lenient: flag(raw, "lenient"),
       replicate: wholeNumber(raw, "replicate", 1, replicateMax)!,
       ...(touch !== undefined && { touch }),
+      ...(format !== undefined && { format }),
     };
     const { compareWork } = await import("./compare-work.js");
     await compareWork(work, options);
   },
 };
+
+/** The value of --format, if it was given. Throws: UsageError for a name that is none. */
+export async function formatName(raw: RawOptions): Promise<string | undefined> {
+  const name = once(raw, "format");
+  if (name === undefined) return undefined;
+  const { formats } = await import("../trace/format.js");
+  const names = formats.map((format) => format.name);
+  if (!names.includes(name)) throw unknownName("format", name, names);
+  return name;
+}

@@ -10,6 +10,10 @@ import type { WorkSpec } from "./task.js";
  */
 export async function openWork(spec: WorkSpec, cpus: number): Promise<Workload> {
   if (spec.kind === "workload") return builtinWorkload(spec.name, spec.params, cpus);
-  const { files, lenient, replicate, touch } = spec;
-  return openTraceWorkload(files, { lenient, replicate, ...(touch !== undefined && { touch }) });
+  const { files, lenient, replicate, touch, format } = spec;
+  return openTraceWorkload(files, {
+    ...{ lenient, replicate },
+    ...(touch !== undefined && { touch }),
+    ...(format !== undefined && { format }),
+  });
 }

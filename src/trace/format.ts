@@ -1,4 +1,5 @@
 import type { BinaryFormat } from "./binary-format.js";
+import { champsim } from "./champsim.js";
 import { drmemtrace } from "./drmemtrace-format.js";
 import { DrmemtraceViewReader } from "./drmemtrace-view.js";
 import { excerpt, InputError } from "./errors.js";
@@ -33,7 +34,7 @@ const isLackey = (lines: readonly string[]): boolean =>
   (lackeyAccess.test(lines[0]!) || valgrindLine.test(lines[0]!));
 
 /** Formats that are told by their first bytes, in the order in which they are tried; before those of lines. */
-const binaryFormats: readonly BinaryFormat[] = [drmemtrace];
+const binaryFormats: readonly BinaryFormat[] = [drmemtrace, champsim];
 
 /** Formats made of lines, in the order in which they are tried. */
 const textFormats: readonly TraceFormat[] = [
@@ -221,7 +222,7 @@ function unknownFormat(file: string, lines: readonly string[]): InputError {
   const isBinary = /[\0-\x08\x0e-\x1f]/.test(first.slice(0, 80));
   return new InputError(
     { file, line: 1 },
-    known,
+    `${known} (or its name: --format)`,
     isBinary ? `binary data beginning ${bytes.join(" ")}` : excerpt(first),
   );
 }

@@ -15,12 +15,13 @@ export interface ByteSource {
   close(): void;
 }
 
-export type Compression = "none" | "gzip" | "zstd" | "xz";
+export type Compression = "none" | "gzip" | "zstd" | "xz" | "lz4" | "zip";
 
 /** Programs that unpack. A name that cannot be started counts as absent. */
 export interface Unpackers {
   readonly zstd?: string;
   readonly xz?: string;
+  readonly lz4?: string;
 }
 
 const pieceBytes = 256 * 1024;
@@ -36,10 +37,14 @@ export async function openBytes(file: string, unpackers: Unpackers = {}): Promis
   if (compression === "none") return new StreamSource(file, compression, readable(file));
   if (compression === "gzip")
     return throughZlib(file, compression, zlib.createGunzip({ chunkSize: pieceBytes }));
-  if (compression === "xz") {
-    const child = await start(unpackers.xz ?? "xz", ["-dc", "--", file]);
+  if (compression === "zip") {
+    const { ZipSource } = await import("./zip.js");
+    return new ZipSource(file);
+  }
+  if (compression === "xz" || compression === "lz4") {
+    const child = await start(unpackers[compression] ?? compression, ["-dc", "--", file]);
     if (child !== undefined) return new StreamSource(file, compression, child.stdout, child);
-    throw new InputError({ file }, "the program xz on PATH to unpack this file", "none");
+    throw new InputError({ file }, `the program ${compression} on PATH to unpack this file`, "none");
   }
   // Traces are often packed with a long window (zstd --long), which zstd refuses to unpack unless told.
   const child = await start(unpackers.zstd ?? "zstd", ["-dcq", "--long=31", "--", file]);
@@ -53,7 +58,10 @@ export async function openBytes(file: string, unpackers: Unpackers = {}): Promis
   );
 }
 
-/** Sources: RFC 1952 (gzip), RFC 8878 (zstd; 0x184d2a50 to 5f begin a skippable frame), the .xz file format 1.2.1. */
+/**
+ * Sources: RFC 1952 (gzip), RFC 8878 (zstd; 0x184d2a50 to 5f begin a skippable frame), the .xz file format 1.2.1, the
+ * LZ4 frame format 1.6, PKWARE's APPNOTE.TXT 4.3.7 (zip).
+ */
 export function compressionOf(magic: Uint8Array): Compression {
   const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => magic[index] === byte);
   if (starts(0x1f, 0x8b)) return "gzip";
@@ -61,6 +69,8 @@ export function compressionOf(magic: Uint8Array): Compression {
   if ((magic[0]! & 0xf0) === 0x50 && magic[1] === 0x2a && magic[2] === 0x4d && magic[3] === 0x18)
     return "zstd";
   if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz";
+  if (starts(0x04, 0x22, 0x4d, 0x18)) return "lz4";
+  if (starts(0x50, 0x4b, 0x03, 0x04)) return "zip";
   return "none";
 }
 

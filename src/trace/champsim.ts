@@ -1,0 +1,102 @@
+import { type AccessKind, FETCH, LOAD, STORE } from "../workload/feed.js";
+import type { BinaryFormat } from "./binary-format.js";
+import { kernelSpace } from "./drmemtrace-records.js";
+import { InputError } from "./errors.js";
+import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
+import type { ByteSource } from "./open.js";
+import { RecordWindow } from "./records.js";
+
+/**
+ * struct input_instr: ip u64, is_branch u8, branch_taken u8, destination_registers u8[2], source_registers u8[4],
+ * destination_memory u64[2], source_memory u64[4]; little-endian, an empty slot is 0.
+ *
+ * Source: ChampSim, inc/trace_instruction.h.
+ */
+const recordBytes = 64;
+const wordsEach = recordBytes / 4;
+/** Words at which the addresses begin: the instruction's own, then what it reads, then what it writes. */
+const slots: readonly (readonly [word: number, kind: AccessKind])[] = [
+  [0, FETCH],
+  ...[8, 10, 12, 14].map((word) => [word, LOAD] as const),
+  ...[4, 6].map((word) => [word, STORE] as const),
+];
+/** Sizes are not recorded; one byte crosses no border of a page. */
+const sizeAssumed = 1;
+
+/**
+ * Instructions recorded for ChampSim: one thread, no system calls, no sizes. Data is read before it is written, as in
+ * one instruction.
+ */
+export class ChampsimReader implements TraceReader {
+  readonly file: string;
+  readonly format: string;
+  readonly hasAccesses = true;
+  readonly counts = new ReaderCounts("record");
+  readonly #records: RecordWindow;
+  readonly #lenient: boolean;
+
+  constructor(source: ByteSource, format: string, options: ReaderOptions = {}) {
+    this.file = source.file;
+    this.format = format;
+    this.counts.threads = 1;
+    this.#records = new RecordWindow(source, recordBytes);
+    this.#lenient = options.lenient ?? false;
+  }
+
+  async read(block: EventBlock): Promise<boolean> {
+    block.clear();
+    const records = this.#records;
+    const full = block.capacity - slots.length;
+    while (block.length < full) {
+      if (records.position === records.end && (block.length > 0 || !(await this.#more()))) break;
+      this.#decode(block, full);
+    }
+    this.counts.lines = records.taken;
+    return block.length > 0;
+  }
+
+  close(): void {
+    this.#records.close();
+  }
+
+  async #more(): Promise<boolean> {
+    if (await this.#records.more()) return true;
+    if (this.#records.rest > 0) {
+      if (!this.#lenient) throw this.#records.cutRecord();
+      this.counts.skipped++;
+    }
+    return false;
+  }
+
+  #decode(block: EventBlock, full: number): void {
+    const records = this.#records;
+    const { words, bytes, end } = records;
+    for (; records.position < end && block.length < full; records.position++) {
+      const base = records.position * wordsEach;
+      const flags = bytes.readUInt16LE(records.position * recordBytes + 8);
+      if ((flags & 0xfefe) !== 0) {
+        this.#strange("is_branch and branch_taken of 0 or 1", `0x${flags.toString(16)}`);
+        continue;
+      }
+      for (const [word, kind] of slots) {
+        const [low, high] = [words[base + word]!, words[base + word + 1]!];
+        if ((low | high) === 0) continue;
+        if (high < 0x8000) block.access(0, kind, high * 2 ** 32 + low, sizeAssumed);
+        else if (high >>> 15 === 0x1ffff) this.counts.other(kernelSpace);
+        else this.#strange("addresses of 48 bits", `high half 0x${high.toString(16)}`);
+      }
+    }
+  }
+
+  #strange(expected: string, saw: string): void {
+    if (!this.#lenient) throw new InputError(this.#records.place(), expected, saw);
+    this.counts.skipped++;
+  }
+}
+
+export const champsim: BinaryFormat = {
+  name: "champsim",
+  about: "ChampSim instructions of 64 bytes; told by the name *.champsim* or --format champsim",
+  fits: (_, file) => /\.champsim/.test(file),
+  reader: (sources, options) => new ChampsimReader(sources[0]!, "champsim", options),
+};
