@@ -36,10 +36,9 @@ export function broadcast(initiator: u32, space: u64, start: u64, end: u64): voi
     return;
   }
   const at = hw(initiator) + hwBroadcast;
-  const open = firstIncomplete(initiator) != 0;
   // One address space at a time: what was asked for another one is complete before this begins.
-  if (open && load<u64>(at) != space) for (let cpu: u32 = 0; cpu < cpus; cpu++) complete(cpu, initiator);
-  const widens = open && load<u64>(at) == space;
+  if (firstIncomplete(initiator) != 0 && load<u64>(at) != space) for (let cpu: u32 = 0; cpu < cpus; cpu++) complete(cpu, initiator);
+  const widens = firstIncomplete(initiator) != 0;
   store<u64>(at, space);
   store<u64>(at, widens ? min(load<u64>(at, START), start) : start, START);
   store<u64>(at, widens ? max(load<u64>(at, END), end) : end, END);

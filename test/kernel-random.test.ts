@@ -21,8 +21,14 @@ describe.each(["deferred", "eager", "unified", "coherent"])("policy %s", (policy
   });
 });
 
-describe.each(["serial-ipi", "early-ack", "invlpgb"])("flushes by %s", (shootdown) => {
-  const set = { shootdown };
+const others: readonly Readonly<Record<string, string>>[] = [
+  { shootdown: "serial-ipi" },
+  { shootdown: "early-ack" },
+  { shootdown: "invlpgb" },
+  { pti: "on" },
+];
+
+describe.each(others.map((set) => [JSON.stringify(set), set] as const))("%s", (_, set) => {
   const tunables = { ...TUNABLES, invlpgb_count_max: 2, global_asid_cpus: 1, global_asid_interval: 2 };
   const { program } = new Stage({ set, cpus: CPUS, tunables, config: CONFIG });
 
@@ -31,7 +37,7 @@ describe.each(["serial-ipi", "early-ack", "invlpgb"])("flushes by %s", (shootdow
     run.run();
     expect(run.stage.violations()).toEqual([]);
     expect(run.stage.leaks()).toEqual({ frames: 0, tables: 0 });
-    if (shootdown === "invlpgb") expect(run.stage.field("global", 0, "global_asids_used")).not.toBe(0n);
+    if (set.shootdown === "invlpgb") expect(run.stage.field("global", 0, "global_asids_used")).not.toBe(0n);
   });
 });
 

@@ -4,7 +4,6 @@ import { Builder } from "./builder.js";
 import { AssembleError, fail } from "./errors.js";
 import { Layout } from "./layout.js";
 import { liveRegisters } from "./liveness.js";
-import { constant } from "./nodes.js";
 import type { Entry, Program } from "./program.js";
 import type { ProgramSource, Replacement } from "./routine.js";
 import { type Expr, type U64, u64 } from "./shapes.js";
@@ -80,8 +79,9 @@ function assembleEntry(assembly: Assembly, writer: Writer, source: ProgramSource
       const slot = writer.registers.allocate(name, false);
       args[name] = u64.over({ kind: "slot", slot }) as Expr<U64>;
     }
-    source.body(new Builder(writer), args);
-    if (!writer.hasEnded) writer.end(constant(0n), source.declaredAt);
+    const k = new Builder(writer);
+    source.body(k, args);
+    if (!writer.hasEnded) k.finish(source.declaredAt);
   } catch (error) {
     // Expressions and registers do not know which routine they are used in; the writer does.
     if (error instanceof AssembleError && error.routine === "") throw error.within(writer.path.text);

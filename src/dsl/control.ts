@@ -7,6 +7,7 @@ import type { Slot } from "./registers.js";
 import { type Bool, bool, type Expr, type Operand, type Shape, type U64, u64 } from "./shapes.js";
 import type { CpuMask } from "./state.js";
 import { type AnyOperand, nodeOf } from "./values.js";
+import type { SourceLine } from "./where.js";
 import type { Block, Writer } from "./writer.js";
 
 /** A register that can change. get() is a formula over it: it shows the value at the place of use. */
@@ -31,6 +32,8 @@ export class Var<T extends Shape> {
 }
 
 export class Control extends Hardware {
+  readonly #atEnds: (() => void)[] = [];
+
   /** A variable of the enclosing block. `name` is what the listing calls it. */
   var(init: number | bigint, name?: string): Var<U64>;
   var(init: boolean, name?: string): Var<Bool>;
@@ -135,7 +138,19 @@ export class Control extends Hardware {
   /** End the program with this status: 0 done, 1 SIGSEGV. */
   return(status: Operand<U64>): void {
     this.#refuseIfHolding(0, "the program returns");
+    for (const body of this.#atEnds) body();
     this.out.end(nodeOf(status));
+  }
+
+  /** Where the body of a program ends without having said so. */
+  finish(at: SourceLine): void {
+    for (const body of this.#atEnds) body();
+    this.out.end(constant(0n), at);
+  }
+
+  /** What the program does last, wherever it ends; `body` is a routine's call, because it may be emitted several times. */
+  atEnd(body: () => void): void {
+    this.#atEnds.push(body);
   }
 
   #branch(body: () => void): void {

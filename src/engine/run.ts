@@ -56,18 +56,25 @@ const START_JITTER_CYCLES = 4096;
  */
 export async function runSimulation(request: RunRequest): Promise<RunResult> {
   const started = performance.now();
-  return runProgram(kernelFor(request), request, started);
+  const isolated = withIsolation(request);
+  return runProgram(kernelFor(isolated), isolated, started);
+}
+
+/** The slot `pti` may say otherwise than the machine: then entries and exits have other prices too. */
+function withIsolation(request: RunRequest): RunRequest {
+  const { pti } = resolveSlots(request.policy, request.set ?? {});
+  return pti === "auto" ? request : { ...request, machine: { ...request.machine, pti: pti === "on" } };
 }
 
 /** Assembling takes as long as a small run, and the seeds of a comparison share their programs. */
 const assembled = new Map<string, Program>();
 
-function kernelFor({ policy, set = {}, cpus, machine: { pcid } }: RunRequest): Program {
+function kernelFor({ policy, set = {}, cpus, machine: { pcid, pti } }: RunRequest): Program {
   const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
   const slots = resolveSlots(policy, set);
-  const target = { cpus, radixBits: RADIX_BITS, pcid };
+  const target = { cpus, radixBits: RADIX_BITS, pcid, pti };
   if (scheme !== undefined) return kernelProgram(slots, { ...target, scheme });
-  const key = JSON.stringify([slots, cpus, pcid]);
+  const key = JSON.stringify([slots, cpus, pcid, pti]);
   const program = assembled.get(key) ?? kernelProgram(slots, target);
   assembled.set(key, program);
   return program;

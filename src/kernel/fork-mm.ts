@@ -25,7 +25,7 @@ export const mm_init = routine("mm_init", (k: Builder, opt: KernelOptions, id: E
   k.write("ctx_id", mm.ctx_id, ctx_id);
   k.write("tlb_gen", mm.tlb_gen, 0);
   k.write("tlb_gen_completed", mm.tlb_gen_completed, 0);
-  if (opt.slots.shootdown === "invlpgb") {
+  if (opt.globalAsids) {
     k.write("global_asid", mm.global_asid, 0);
     k.write("asid_transition", mm.asid_transition, false);
   }

@@ -35,6 +35,8 @@ export interface Slots {
   readonly reclaim: "batched-counters" | "batched-flag" | "eager" | "unified";
   /** What userfaultfd operations take for granted about a page that they fill. */
   readonly "uffd-hint": "none" | "unhinted" | "access-likely" | "write-likely";
+  /** Page-table isolation, as `pti=` on the kernel's command line; `auto`: as the machine needs it. */
+  readonly pti: "auto" | "on" | "off";
 }
 
 /**
@@ -53,6 +55,8 @@ export const MUTANTS = {
   "A-asid-stragglers":
     "CPUs that run an address space under a number of their own are not told that it has a global one",
   "A-asid-switching": "whoever looks for such CPUs does not wait for one that is between two address spaces",
+  "A-pti-no-exit-flush":
+    "a CPU returns to user mode without a look at the flushes that were put off until then",
   "A-lazy-tables": "lazy CPUs are skipped although page tables are freed",
   "A-lazy-no-catch-up": "a CPU that leaves lazy mode does not look at the generation",
   "A-slot-no-catch-up": "a PCID slot is reused without looking at its generation",
@@ -146,6 +150,10 @@ export interface KernelOptions {
   readonly slots: Slots;
   readonly fix: Mutants;
   readonly tunables: Tunables;
+  /** Address spaces can have one PCID for all CPUs: `invlpgb`, with PCIDs, and without page-table isolation. */
+  readonly globalAsids: boolean;
+  /** User mode has PCIDs of its own (page-table isolation). */
+  readonly pti: boolean;
   /** The machine tags translations with a PCID; without it every address-space switch flushes. */
   readonly pcid: boolean;
   /** Changes whose flush is put off have generations, which their page tables keep: by the slot `pending`, or by `reclaim`. */

@@ -24,6 +24,7 @@ import { swap_info } from "./swapfile.js";
 import { task_struct } from "./task.js";
 import { clear_refs } from "./task_mmu.js";
 import { globalAsids } from "./tlb-asid.js";
+import { entryState, withUserHalf } from "./tlb-user.js";
 import { cpu_tlbstate, flush_tlb_info } from "./tlbflush.js";
 import { userfaultfd_writeprotect } from "./userfaultfd.js";
 import { uffd_fill } from "./userfaultfd-fill.js";
@@ -40,6 +41,7 @@ export const kernelRecords: readonly AnyRecord[] = [
   globalAsids,
   cpu_tlbstate,
   flush_tlb_info,
+  entryState,
   runqueue,
   call_function_data,
   task_struct,
@@ -56,6 +58,8 @@ export interface KernelTarget {
   readonly radixBits: number;
   /** The machine tags translations with PCIDs; it does unless said. */
   readonly pcid?: boolean;
+  /** The machine needs page-table isolation; no unless said. The slot `pti` may decide otherwise. */
+  readonly pti?: boolean;
   readonly mutants?: Mutants;
   readonly tunables?: Partial<Tunables>;
   readonly scheme?: Scheme;
@@ -63,11 +67,15 @@ export interface KernelTarget {
 
 /** What routines of the kernel are assembled with, for programs that call them outside of the kernel's own entries. */
 export function kernelOptions(slots: Slots, target: Omit<KernelTarget, "cpus" | "radixBits">): KernelOptions {
+  const pcid = target.pcid ?? true;
+  const pti = slots.pti === "on" || (slots.pti === "auto" && (target.pti ?? false));
   return {
     slots,
     fix: target.mutants ?? {},
     tunables: { ...LINUX_TUNABLES, ...target.scheme?.tunables, ...target.tunables },
-    pcid: target.pcid ?? true,
+    pcid,
+    pti,
+    globalAsids: slots.shootdown === "invlpgb" && pcid && !pti,
     generations: slots.pending === "deferred-gen" || slots.reclaim === "unified",
   };
 }
@@ -99,7 +107,8 @@ export function kernelEntries(
     context_switch,
     call_function_interrupt,
   ].map((entry) => entry(opt));
-  return withPrograms(entries, target.scheme, opt);
+  const programs = withPrograms(entries, target.scheme, opt);
+  return withUserHalf(programs, opt);
 }
 
 /** The same variants and target always give the same bytes. */

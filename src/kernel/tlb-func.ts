@@ -5,6 +5,7 @@ import { mm_struct } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { is_global_asid, mm_needs_global_asid, useGlobalAsid } from "./tlb-asid.js";
 import { switch_to_init_mm } from "./tlb-switch.js";
+import { flush_tlb_local } from "./tlb-user.js";
 import {
   cpu_tlbstate,
   ctxs,
@@ -90,7 +91,7 @@ export const flush_tlb_func = routine("flush_tlb_func", (k: Builder, opt: Kernel
               () => flushLoadedMm(k, opt, mmId(loaded_mm), f),
             );
           };
-          if (opt.slots.shootdown === "invlpgb") unlessGlobal(k, opt, mmId(loaded_mm), f, comply);
+          if (opt.globalAsids) unlessGlobal(k, opt, mmId(loaded_mm), f, comply);
           else comply();
         },
       ),
@@ -142,7 +143,8 @@ const flushLoadedMm = routine(
           end.ne(TLB_FLUSH_ALL).and(inOrder),
           () => flushRange(k, f.start(k), end, f.stride_shift(k)),
           () => {
-            k.flushPcid("flush_tlb_local", kern_pcid(opt, asid));
+            if (opt.pti) flush_tlb_local(k, opt, asid);
+            else k.flushPcid("flush_tlb_local", kern_pcid(opt, asid));
             k.count("flushes.full");
           },
         );

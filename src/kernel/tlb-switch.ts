@@ -1,19 +1,20 @@
 /** Loading another address space on this CPU, and borrowing the old one while idle. Part of Linux's tlb.c. */
 
-import { type Bool, type Builder, type Expr, routine, type U64, type Var } from "../dsl/index.js";
+import { type Bool, type Builder, bool, type Expr, routine, type U64, type Var } from "../dsl/index.js";
 import { mm_pgd } from "./fork-mm.js";
 import { mm_struct } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { is_global_asid, mm_needs_global_asid, useGlobalAsid } from "./tlb-asid.js";
+import { flush_tlb_local } from "./tlb-user.js";
 import {
   cpu_tlbstate,
   ctxs,
   INIT_MM,
   INIT_MM_PCID,
   INIT_MM_ROOT,
-  kern_pcid,
   LOADED_MM_SWITCHING,
   mmPointer,
+  running_pcid,
   TLB_NR_DYN_ASIDS,
 } from "./tlbflush.js";
 
@@ -48,7 +49,7 @@ export const switch_mm_irqs_off = routine(
 /** A number of its own for the address space may have to go first; what has a global one is up to date all the time. */
 function staysLoaded(k: Builder, opt: KernelOptions, next: Expr<U64>, was_lazy: Expr<Bool>): void {
   const missed = (): void => k.if(was_lazy, () => catchUp(k, opt, next));
-  if (opt.slots.shootdown === "invlpgb") {
+  if (opt.globalAsids) {
     const mm = mm_struct.at(next);
     const asid = k.read("prev_asid", cpu_tlbstate.at(k.cpu()).loaded_mm_asid);
     const global_asid = k.read("mm_global_asid", mm.global_asid);
@@ -76,7 +77,8 @@ const catchUp = routine("switch_mm_irqs_off.unlazy", (k: Builder, opt: KernelOpt
   k.if(tlb_gen.ne(next_tlb_gen), () => {
     const pgd = k.read("next->pgd", mm.pgd);
     k.write("ctxs[prev_asid].tlb_gen = next_tlb_gen", slot.tlb_gen, next_tlb_gen);
-    k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), false);
+    if (opt.pti) flush_tlb_local(k, opt, asid);
+    k.loadCr3("load_new_mm_cr3", pgd, running_pcid(opt, asid), opt.pti);
     k.count("flushes.taskSwitch");
   });
 });
@@ -99,7 +101,7 @@ const switchTo = routine("switch_mm_irqs_off.switch", (k: Builder, opt: KernelOp
   const next_tlb_gen = k.read("next_tlb_gen", mm.tlb_gen);
   const ns = { asid: k.var(0, "asid"), need_flush: k.var(true, "need_flush") };
   const choose = (): void => choose_new_asid(k, opt, ctx_id, next_tlb_gen, ns);
-  if (opt.slots.shootdown === "invlpgb" && opt.pcid) {
+  if (opt.globalAsids) {
     const global_asid = k.read("mm_global_asid", mm.global_asid);
     k.if(global_asid.eq(0), choose, () => {
       ns.asid.set(global_asid);
@@ -112,8 +114,10 @@ const switchTo = routine("switch_mm_irqs_off.switch", (k: Builder, opt: KernelOp
     k.write("ctxs[asid].ctx_id", slot.ctx_id, ctx_id);
     k.write("ctxs[asid].tlb_gen", slot.tlb_gen, next_tlb_gen);
     k.count("flushes.taskSwitch");
+    if (opt.pti) flush_tlb_local(k, opt, asid);
   });
-  k.loadCr3("load_new_mm_cr3", pgd, kern_pcid(opt, asid), ns.need_flush.get().not());
+  const noflush = opt.pti ? bool.of(true) : ns.need_flush.get().not();
+  k.loadCr3("load_new_mm_cr3", pgd, running_pcid(opt, asid), noflush);
   // The flusher may take this CPU's word for it only after the new root is in force.
   k.fence("barrier", "cbar");
   k.write("loaded_mm", me.loaded_mm, mmPointer(next));

@@ -108,7 +108,7 @@ function flushEverywhere(
   const gens = generationsOf(k, opt, mm, covered);
   get_flush_tlb_info(k, opt, mmPointer(mm.id), hull, gens);
   const interrupts = (): void => flushByInterrupts(k, opt, mm, hull, gens, early);
-  if (opt.slots.shootdown === "invlpgb" && opt.pcid) {
+  if (opt.globalAsids) {
     const global_asid = k.read("mm_global_asid", mm.global_asid);
     k.if(global_asid.ne(0), () => broadcast_tlb_flush(k, opt, mm, hull, gens, global_asid), interrupts);
   } else interrupts();
@@ -133,7 +133,7 @@ function flushByInterrupts(
     () => {
       csd_lock_wait(k);
       k.count("flushes.remote");
-      if (opt.slots.shootdown === "invlpgb" && opt.pcid) consider_global_asid(k, opt, mm, gens.last);
+      if (opt.globalAsids) consider_global_asid(k, opt, mm, gens.last);
     },
     () =>
       k.if(

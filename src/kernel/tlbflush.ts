@@ -28,8 +28,7 @@ export const TLB_NR_DYN_ASIDS = 6;
 /**
  * Source: linux arch/x86/include/asm/tlbflush.h, struct tlb_state and tlb_state_shared.
  *
- * is_lazy has a cache line of its own, because every flusher reads it. Left out: the second PCID of page-table
- * isolation, whose flushes are a price of the machine preset; global ASIDs.
+ * is_lazy has a cache line of its own, because every flusher reads it.
  */
 export const cpu_tlbstate = record("cpu", {
   loaded_mm: u64,
@@ -38,7 +37,8 @@ export const cpu_tlbstate = record("cpu", {
   /** cpu_tlbstate.ctxs[].ctx_id and .tlb_gen: whose translations a PCID slot holds, flushed up to which generation. */
   ctx_ids: array(TLB_NR_DYN_ASIDS, u64),
   tlb_gens: array(TLB_NR_DYN_ASIDS, u64),
-  padBeforeShared: padding(1),
+  /** Bit n: what the user half of PCID slot n holds has to go before this CPU returns to user mode. Page-table isolation only. */
+  user_pcid_flush_mask: u64,
   /** The loaded address space is only borrowed: user memory is not touched until the next switch. */
   is_lazy: bool,
   padBehindShared: padding(7),
@@ -53,6 +53,22 @@ export function ctxs(cpu: Expr<U64>, asid: Operand<U64>): { ctx_id: Field<U64>; 
 /** Hardware PCID 0 is never a slot's. Source: linux arch/x86/mm/tlb.c, kern_pcid(). */
 export function kern_pcid(opt: KernelOptions, asid: Expr<U64>): Expr<U64> {
   return opt.pcid ? asid.add(1) : asid;
+}
+
+/** Under page-table isolation user mode has PCIDs of its own. Source: linux arch/x86/mm/tlb.c, user_pcid(). */
+export function user_pcid(opt: KernelOptions, asid: Expr<U64>): Expr<U64> {
+  return opt.pcid ? kern_pcid(opt, asid).or(X86_CR3_PTI_PCID_USER_BIT) : asid;
+}
+const X86_CR3_PTI_PCID_USER_BIT = 1n << 11n;
+
+/**
+ * The PCID that user translations are tagged with.
+ *
+ * Simplified: under page-table isolation it is loaded in the kernel too, which reads no user memory here. What an entry and an exit pay for
+ * the other CR3 is in the machine preset.
+ */
+export function running_pcid(opt: KernelOptions, asid: Expr<U64>): Expr<U64> {
+  return opt.pti ? user_pcid(opt, asid) : kern_pcid(opt, asid);
 }
 
 /**

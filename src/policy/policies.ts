@@ -14,6 +14,7 @@ const linux: Slots = {
   pending: "uffd-armed",
   reclaim: "batched-counters",
   "uffd-hint": "none",
+  pti: "auto",
 };
 
 export const policies: readonly Policy[] = [

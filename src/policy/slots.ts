@@ -101,6 +101,17 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       "write-likely": { title: "accessed and dirty; ZEROPAGE gives a page of its own" },
     },
   },
+  pti: {
+    title: "whether user mode has PCIDs of its own (page-table isolation)",
+    variants: {
+      auto: { title: "as the machine needs it" },
+      on: {
+        title:
+          "yes: dearer entries and INVLPG; a full flush of the user half waits for the return to user mode",
+      },
+      off: { title: "no" },
+    },
+  },
 };
 
 /** All slots, those without a choice too. */

@@ -4,6 +4,7 @@ import type { Argument, Case, CaseMachine, Doing, Liberty, SetupStep, Thread } f
 import { type AnyRecord, assemble, type ProgramSource } from "../dsl/index.js";
 import type { KernelOptions, Mutants, Tunables } from "../kernel/options.js";
 import { kernelEntries, kernelOptions, kernelRecords } from "../kernel/program.js";
+import { withUserHalf } from "../kernel/tlb-user.js";
 import { policyNamed, resolveSlots } from "../policy/policies.js";
 import type { Policy } from "../policy/policy.js";
 
@@ -64,7 +65,7 @@ export function stage(play: Stage): Case {
   const program = assemble({
     entries: [
       ...kernelEntries(slots, target).filter(({ name }) => wanted.has(name)),
-      ...(play.extra?.(opt) ?? []),
+      ...withUserHalf(play.extra?.(opt) ?? [], opt),
     ],
     records: [...kernelRecords, ...(scheme?.records ?? []), ...(play.records ?? [])],
     cpus: machine.cpus,
