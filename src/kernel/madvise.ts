@@ -68,10 +68,16 @@ const madvise_free = routine(
     k.readLocked(mm.mmap_lock, () => {
       k.work("madvise_vma_behavior");
       const tlb = tlb_gather_mmu(k, opt, mm, protectStyle(opt));
+      const freed = k.var(0, "freed");
       for_each_vma_range(k, mm.id, start, end, (found) => {
-        k.if(vma_is_anonymous(found.vma), () => madvise_free_single_vma(k, opt, tlb, found.start, found.end));
+        k.if(vma_is_anonymous(found.vma), () => {
+          freed.set(freed.get().add(found.end).sub(found.start));
+          madvise_free_single_vma(k, opt, tlb, found.start, found.end);
+        });
       });
       tlb_finish_mmu(k, opt, tlb);
+      // A store that begins behind the call keeps its page: madvise(2). Holes are as in madvise_dontneed().
+      k.if(freed.get().eq(end.sub(start)), () => k.promise(mm.root, start, end, "clean"));
     });
   },
 );
@@ -96,6 +102,7 @@ const madvise_free_single_vma = routine(
         );
         leaveTable(k, opt, tlb, found.table);
       });
+      if (!tlb.opt.eager) k.window("cleaned, unlocked, TLBs still warm");
     });
   },
 );
