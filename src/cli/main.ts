@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import type { CommandModule } from "yargs";
+import { readFileSync } from "node:fs";
+import type { Argv, CommandModule } from "yargs";
 import { isPersonsError } from "../errors.js";
 import { checkCommand } from "./check.js";
 import { compareCommand } from "./compare.js";
@@ -7,9 +8,9 @@ import { printLines } from "./deliver.js";
 import { errorText, exitCodes } from "./exit-codes.js";
 import { helpLines } from "./help.js";
 import { listCommand } from "./list.js";
-import { plainLine } from "./plain-line.js";
 import { replayCommand } from "./replay.js";
 import { runCommand } from "./run.js";
+import { commandNames, usageError } from "./usage.js";
 
 const commands: readonly CommandModule[] = [
   runCommand,
@@ -30,10 +31,42 @@ function endQuietlyWhenNobodyReads(): void {
   }
 }
 
-async function run(args: readonly string[]): Promise<void> {
-  const plain = plainLine(args, commands);
-  if (plain === undefined) await (await import("./yargs-line.js")).runByYargs(args, commands);
-  else await plain.command.handler({ ...plain.raw, _: [], $0: "shootdown" });
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function parse(args: readonly string[]): Promise<void> {
+  const { default: yargs } = await import("yargs");
+  const cli: Argv = yargs([...args]);
+  await cli
+    .scriptName("shootdown")
+    .command([...commands])
+    .demandCommand(1, `name a command: ${commandNames.join(", ")} (shootdown --help)`)
+    .strict()
+    // A number that yargs reads is no longer what was typed: "0x10", "1e3" and "" would all pass for numbers.
+    .parserConfiguration({
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "boolean-negation": false,
+    })
+    .locale("en")
+    .version(version())
+    .help()
+    .exitProcess(false)
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .fail((message, error) => {
+      // An error of yargs itself is a complaint too; any other was thrown by a command.
+      if (error !== undefined && error !== null && error.name !== "YError") throw error;
+      throw usageError(error?.message ?? message, args, optionNames(cli));
+    })
+    .parseAsync();
+}
+
+/** The options of the command that is being parsed. The types leave getOptions() out. */
+function optionNames(cli: Argv): string[] {
+  const { key } = (cli as unknown as { getOptions(): { key: Record<string, unknown> } }).getOptions();
+  return Object.keys(key);
 }
 
 async function main(): Promise<void> {
@@ -41,7 +74,7 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2);
   try {
     if (args.length === 1 && helpWords.has(args[0])) printLines(helpLines(commands));
-    else await run(args);
+    else await parse(args);
   } catch (error) {
     process.stderr.write(`${errorText(error)}\n`);
     process.exitCode = isPersonsError(error) ? exitCodes.usage : exitCodes.internal;
