@@ -11,6 +11,7 @@ const long = [
   "small-scenarios",
   "spin",
   "symmetry",
+  "workload-policies",
   "wrong-schemes",
 ];
 

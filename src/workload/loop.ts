@@ -8,11 +8,26 @@ const threadsMax = 4096;
 const million = 1_000_000;
 export const readWrite = PROT_READ | PROT_WRITE;
 
+export const threadsParameter = parameter(
+  "threads",
+  "count",
+  "cpus",
+  [1, threadsMax],
+  "threads of the process",
+);
+
+/** What threads do beside the calls that a workload is about: see userWork. */
+export const workParameters = [
+  parameter("reads", "count", 64, [0, million], "loads from random shared pages, each round"),
+  parameter("shared", "pages", 256, [1, 262_144], "pages of the array that all threads read"),
+  parameter("compute", "cycles", 2000, [0, 1000 * million], "computing each round, on average"),
+] as const;
+
 /** What every loop workload takes. */
 export const loopParameters = [
   parameter("pages", "pages", 16, [1, ownPagesMax], "pages of each thread's own mapping"),
   parameter("iterations", "count", 200, [1, 1000 * million], "rounds of each thread"),
-  parameter("threads", "count", "cpus", [1, threadsMax], "threads of the process"),
+  threadsParameter,
   parameter(
     "initiators",
     "count",
@@ -20,10 +35,8 @@ export const loopParameters = [
     [0, threadsMax],
     "threads that make the calls; the rest only works",
   ),
-  parameter("reads", "count", 64, [0, million], "loads from random shared pages, each round"),
-  parameter("shared", "pages", 256, [1, 262_144], "pages of the array that all threads read"),
-  parameter("compute", "cycles", 2000, [0, 1000 * million], "computing each round, on average"),
-];
+  ...workParameters,
+] as const;
 
 export type LoopValues = Readonly<Record<(typeof loopParameters)[number]["name"], number>>;
 
@@ -42,9 +55,13 @@ export function anonymous(pages: number, of: Region["of"]): Region {
   return { pages, of, rights: readWrite, shared: false };
 }
 
-/** A group of the one process. */
-export function threads(name: string, count: number, steps: readonly Step[]): ThreadGroup {
-  return { name, count, process: "main", start: "beginning", steps };
+/** Threads of a process that exist from the beginning. */
+export function threads(name: string, count: number, steps: readonly Step[], process = "main"): ThreadGroup {
+  return { name, count, process, start: "beginning", steps };
+}
+
+export function kernelThreads(name: string, count: number, steps: readonly Step[]): ThreadGroup {
+  return { name, count, process: undefined, start: "beginning", steps };
 }
 
 /** Groups without threads are left out. */
@@ -52,7 +69,7 @@ export function groups(...all: readonly ThreadGroup[]): ThreadGroup[] {
   return all.filter(({ count }) => count > 0);
 }
 
-/** What threads do beside the calls that a loop is about: they use their stack, read and compute. */
+/** Threads use their stack, read from an array that all share, and compute. */
 export function userWork({ reads, compute: cycles }: Pick<LoopValues, "reads" | "compute">): Step[] {
   return [useStack, visit("shared", uniform, reads), compute(cycles)];
 }

@@ -3,7 +3,7 @@ import { UsageError, unknownName } from "../errors.js";
 /** A number that a workload takes. */
 export interface Parameter {
   readonly name: string;
-  readonly unit: "pages" | "cycles" | "count";
+  readonly unit: "pages" | "cycles" | "count" | "percent";
   /** "cpus" is one for each simulated CPU. */
   readonly default: number | "cpus";
   readonly min: number;

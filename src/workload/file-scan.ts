@@ -1,0 +1,44 @@
+import { builtin } from "./builtin.js";
+import { LOAD } from "./feed.js";
+import { groups, parameter, threads, threadsParameter } from "./loop.js";
+import type { Step } from "./plan.js";
+import { call, compute, MADV_DONTNEED, mmap, parts, repeat, sweep, useStack } from "./steps.js";
+import { PROT_READ } from "./vma-word.js";
+
+export const fileScan = builtin({
+  name: "file-scan",
+  about: "threads that read through a large mapping of a file and drop what lies behind them",
+  standsFor:
+    "Tools that read large files through a mapping: ripgrep and other searches, the scans of columnar databases, backup " +
+    "programs. What has been read will not be needed again, so it is dropped window by window, to keep the resident memory " +
+    "small: with MADV_DONTNEED, or by mapping one window after the other. No page is freed, as all stay in the page cache, and " +
+    "nobody else has these addresses in a TLB; still every window costs a flush on every CPU that runs the program.",
+  parameters: [
+    parameter("size", "pages", 2048, [1, 262_144], "the file, of which each thread has a mapping of its own"),
+    parameter("window", "pages", 32, [1, 262_144], "what is read before it is dropped"),
+    parameter("passes", "count", 2, [1, 1_000_000], "times that each thread reads the file"),
+    parameter(
+      "behind",
+      "count",
+      0,
+      [0, 2],
+      "0 MADV_DONTNEED of each window, 1 mmap and munmap of each, 2 nothing",
+    ),
+    threadsParameter,
+    parameter("compute", "cycles", 2000, [0, 1_000_000_000], "computing for each window, on average"),
+  ],
+  plan(values) {
+    const { size, window, passes, behind } = values;
+    const read = [sweep("window", LOAD), useStack, compute(values.compute)];
+    const ways: readonly (readonly Step[])[] = [
+      [...read, call("madvise", "window", MADV_DONTNEED)],
+      [mmap("window"), ...read, call("munmap", "window")],
+      read,
+    ];
+    const scan = parts("window", "file", window, ways[behind]!);
+    return {
+      regions: { file: { pages: size, of: "thread", rights: PROT_READ, shared: true, file: "data" } },
+      groups: groups(threads("reader", values.threads, [repeat(passes, scan)])),
+    };
+  },
+});
