@@ -92,10 +92,14 @@ describe("sites", () => {
     const source = simple((k) => {
       k.locked(page_table.at(1).ptl, () => k.irqsOff(() => k.forRange(0, 9, 1, () => k.flushAll("flush"))));
       k.forEachCpu("each", mm_struct.at(0).mm_cpumask, () => {});
+      k.irqsOff(() =>
+        k.trylock("try", page_table.at(1).ptl, () => k.if(k.cpu().eq(0), () => k.flushAll("deep"))),
+      );
     });
     const lines = Object.fromEntries(build(source).sites.map((site) => [site.label, site.line - here.line]));
     expect(here.file).toBe("test/dsl.test.ts");
     expect(lines).toMatchObject({ flush: 2, "lock ptl": 2, "irqs off": 2, each: 3 });
+    expect(lines).toMatchObject({ try: 5, "unlock try": 5, deep: 5 });
   });
 
   it("have, for the end of a program, the line of its declaration", () => {

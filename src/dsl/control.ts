@@ -7,7 +7,7 @@ import type { Slot } from "./registers.js";
 import { type Bool, bool, type Expr, type Operand, type Shape, type U64, u64 } from "./shapes.js";
 import type { CpuMask } from "./state.js";
 import { type AnyOperand, nodeOf } from "./values.js";
-import type { SourceLine } from "./where.js";
+import { callSite, type SourceLine } from "./where.js";
 import type { Block, Writer } from "./writer.js";
 
 /** A register that can change. get() is a formula over it: it shows the value at the place of use. */
@@ -120,13 +120,14 @@ export class Control extends Hardware {
 
   /** Visit the CPUs of a mask in rising order. Every turn reads the mask anew, as for_each_cpu() does. */
   forEachCpu(label: string, mask: CpuMask, body: (cpu: Expr<U64>) => void): void {
+    const at = callSite();
     this.out.scope(() => {
       const cpu = this.var(0, "cpu");
       const c = cpu.get().node;
       const text = `cpumask_next(${place(mask)}, ${exprText(c)})`;
       this.#loop(
         () => {
-          this.out.stepValue("MASK_NEXT", label, { at: mask.address, c }, text, cpu.slot);
+          this.out.stepValue("MASK_NEXT", label, { at: mask.address, c }, text, cpu.slot, at);
           return binary("LTU", c, constant(BigInt(this.out.assembly.cpus)));
         },
         () => body(cpu.get()),

@@ -1,6 +1,6 @@
 /** A mechanism's author broke a rule of the language. */
 
-import { callSite, type SourceLine } from "./where.js";
+import { mistakeSite, type SourceLine } from "./where.js";
 
 export interface BrokenRule {
   /** Inline path of the routine, "" when no routine was being assembled. */
@@ -41,5 +41,5 @@ export class AssembleError extends Error implements BrokenRule, SourceLine {
 
 /** Report a mistake at the line that called into the language. The assembler adds the routine. */
 export function fail(rule: string, remedy: string, label = ""): never {
-  throw new AssembleError({ routine: "", label, rule, remedy }, callSite());
+  throw new AssembleError({ routine: "", label, rule, remedy }, mistakeSite());
 }

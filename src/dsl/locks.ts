@@ -6,6 +6,7 @@ import { place } from "./listing.js";
 import { type Bool, bool, type Expr } from "./shapes.js";
 import type { RwLock, SpinLock } from "./state.js";
 import { Held, WriteHeld } from "./tokens.js";
+import { callSite, type SourceLine } from "./where.js";
 import type { Block } from "./writer.js";
 
 interface Critical {
@@ -153,19 +154,20 @@ export class Locks extends Control {
     label: string,
     otherwise?: () => void,
   ): void {
+    const at = callSite();
     const block: Block = { kind: "lock", name: `lock "${lock.name}"`, breaks: [] };
     const under = (): void => {
       this.out.within(block, () => this.out.scope(then));
       held.end();
-      this.#unlock(lock, how, label);
+      this.#unlock(lock, how, label, at);
     };
     this.if(taken, under, otherwise);
   }
 
-  #unlock(lock: AnyLock, how: Critical, label: string): void {
+  #unlock(lock: AnyLock, how: Critical, label: string, at?: SourceLine): void {
     const { out } = this;
     const text = `${how.releaseText}(${place(lock)})`;
-    out.step(how.release, out.path.automaticLabel(`unlock ${label}`), { at: lock.address }, text);
+    out.step(how.release, out.path.automaticLabel(`unlock ${label}`), { at: lock.address }, text, at);
   }
 
   /** A lock downgraded on one path only could not be released rightly behind the join. */

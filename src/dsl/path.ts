@@ -2,7 +2,7 @@
 
 import { AssembleError } from "./errors.js";
 import type { Site } from "./program.js";
-import { callSite } from "./where.js";
+import { callSite, mistakeSite } from "./where.js";
 
 /** A routine on the path; `id` tells a recursion from a namesake. */
 interface Frame {
@@ -79,7 +79,7 @@ export class InlinePath {
 
   /** Report a mistake at the author's line. */
   fail(rule: string, remedy: string, label = ""): never {
-    throw new AssembleError({ routine: this.text, label, rule, remedy }, callSite());
+    throw new AssembleError({ routine: this.text, label, rule, remedy }, mistakeSite());
   }
 }
 

@@ -5,18 +5,31 @@ export interface SourceLine {
   readonly line: number;
 }
 
-/** Frames to look at: the language's own calls between an author's line and its step are no more than twenty. */
-const FRAMES = 24;
+/**
+ * Frames to look at. Most steps are a few calls away from their author's line; those that are farther, inside blocks that the language
+ * itself has put around them, take the line where the author came in. A mistake may be found anywhere.
+ */
+const NEAR_FRAMES = 9;
+const FAR_FRAMES = 40;
 const FRAME = /(?:^at |[ (])((?:file:\/\/|\/|[A-Za-z]:[\\/])[^()]*?):(\d+):\d+\)?$/;
 
 const packageRoot = plainPath(new URL("../../", import.meta.url).href);
 /** This folder as it runs, and as source maps show it. */
 const ownFolders = [plainPath(new URL(".", import.meta.url).href), `${packageRoot}src/dsl/`];
 
-/** The line of the innermost caller outside this folder. */
+/** The line of the innermost caller outside this folder, not far away. */
 export function callSite(): SourceLine {
+  return traced(NEAR_FRAMES);
+}
+
+/** The same for a mistake. */
+export function mistakeSite(): SourceLine {
+  return traced(FAR_FRAMES);
+}
+
+function traced(frames: number): SourceLine {
   const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = FRAMES;
+  Error.stackTraceLimit = frames;
   const line = new TracedLine(new Error());
   Error.stackTraceLimit = limit;
   return line;

@@ -117,9 +117,9 @@ export class Writer {
     this.text.splice(at, 0, `${"  ".repeat(this.#indent)}while (${condition}) {`);
   }
 
-  /** Emit one step. `text` is its statement in the listing. */
-  step(op: OpName, label: string, operands: StepOperands, text: string): void {
-    const site = this.#site(label);
+  /** Emit one step. `text` is its statement in the listing, `at` its line where that is not near. */
+  step(op: OpName, label: string, operands: StepOperands, text: string, at?: SourceLine): void {
+    const site = this.#site(label, at);
     this.#withOperands(operands, label, (placed) => {
       // Steps never write over their own temporaries, so the engine may write before it reads.
       const scratch = writesOldValue(op) ? this.registers.take() : undefined;
@@ -130,8 +130,15 @@ export class Writer {
   }
 
   /** Emit one step that gives a value; it is named after the label. */
-  stepValue(op: OpName, label: string, operands: StepOperands, text: string, into?: Slot): Slot {
-    const site = this.#site(label);
+  stepValue(
+    op: OpName,
+    label: string,
+    operands: StepOperands,
+    text: string,
+    into?: Slot,
+    at?: SourceLine,
+  ): Slot {
+    const site = this.#site(label, at);
     const dst = this.#withOperands(operands, label, (placed) => {
       const slot = into ?? this.registers.allocate(identifier(label), false);
       this.#emit({ op, ...placed, dst: slot.register, site });
@@ -214,9 +221,9 @@ export class Writer {
     return this.assembly.ops.push({ op, dst, a, b, c, d, imm, site }) - 1;
   }
 
-  #site(label: string): number {
+  #site(label: string, at?: SourceLine): number {
     this.path.claim(label);
-    return this.assembly.sites.push(this.path.site(label)) - 1;
+    return this.assembly.sites.push(this.path.site(label, at)) - 1;
   }
 }
 
