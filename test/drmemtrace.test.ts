@@ -30,8 +30,8 @@ async function recorded(...threads: (readonly Buffer[])[]): Promise<string> {
 
 async function lines(place: string): Promise<string[]> {
   const all: string[] = [];
-  for (const recording of await recordings([place])) {
-    for await (const event of traceEvents(recording)) all.push(eventText(event));
+  for (const { files } of await recordings([place])) {
+    for await (const event of traceEvents(files)) all.push(eventText(event));
   }
   return all;
 }
@@ -40,8 +40,8 @@ describe("the shipped recording", () => {
   /** DynamoRIO's own tools counted these: basic_counts, and view for the calls. */
   test("holds what DynamoRIO counts in it", async () => {
     const [recording] = await recordings([example]);
-    expect(recording).toHaveLength(3);
-    const summary = await summarizeTrace(recording!);
+    expect(recording).toMatchObject({ name: "drmemtrace.zstd", files: { length: 3 } });
+    const summary = await summarizeTrace(recording!.files);
     expect(summary).toMatchObject({ format: "drmemtrace", unit: "record", lines: 2_506_997, threads: 3 });
     expect(summary.accesses).toEqual({ fetch: 1_785_639, load: 441_933, store: 207_329, modify: 0 });
     expect(summary).toMatchObject({ pages: 350, skipped: 0, others: { noFetch: 37_052 } });
@@ -53,7 +53,7 @@ describe("the shipped recording", () => {
   test("has no access to a page between its munmap and its next mmap", async () => {
     const gone = new Set<number>();
     let calls = 0;
-    for await (const event of traceEvents((await recordings([example]))[0]!)) {
+    for await (const event of traceEvents((await recordings([example]))[0]!.files)) {
       if (event.name === "access") {
         if (gone.has(Math.floor(event.address / 4096))) throw new Error(eventText(event));
         continue;
@@ -130,8 +130,11 @@ describe("records", () => {
       ...[stamp(4), mark("systemCall", mmap), stamp(5), load(1)],
     ]);
     expect(await lines(place)).toEqual(["0 load 0x1 8", "0 exit"]);
-    const [files] = await recordings([place]);
-    expect(await summarizeTrace(files!)).toMatchObject({ failed: 1, calls: { munmap: 1, mmap: 1 } });
+    const [recording] = await recordings([place]);
+    expect(await summarizeTrace(recording!.files)).toMatchObject({
+      failed: 1,
+      calls: { munmap: 1, mmap: 1 },
+    });
   });
 
   test("prefetches, instructions without a fetch and the kernel's addresses are counted", async () => {
@@ -139,8 +142,8 @@ describe("records", () => {
       ...[stamp(1), drRecord(3, 1, page), drRecord(29, 2, page), drRecord(10, 3, 0xffff_ffff_ff60_0000n)],
       load(1),
     ]);
-    const [files] = await recordings([place]);
-    const { others, lines: records } = await summarizeTrace(files!);
+    const [recording] = await recordings([place]);
+    const { others, lines: records } = await summarizeTrace(recording!.files);
     expect(others).toMatchObject({ prefetch: 1, noFetch: 1, kernelSpace: 1 });
     expect(records).toBe(5 + 5 + 2);
   });

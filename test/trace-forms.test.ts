@@ -189,7 +189,7 @@ describe("forms of strace lines", () => {
       await writeFile(paths.at(-1)!, text);
     }
     const [threads, single] = [[paths[0]!, paths[1]!], [paths[2]!]];
-    expect(await recordings(paths)).toEqual([threads, single]);
+    expect((await recordings(paths)).map(({ files }) => files)).toEqual([threads, single]);
     const events: string[] = [];
     for await (const event of traceEvents(threads)) events.push(eventText(event));
     expect(events).toEqual([

@@ -10,12 +10,14 @@ import { helpLines } from "./help.js";
 import { listCommand } from "./list.js";
 import { replayCommand } from "./replay.js";
 import { runCommand } from "./run.js";
+import { traceCommand } from "./trace.js";
 import { commandNames, usageError } from "./usage.js";
 
 const commands: readonly CommandModule[] = [
   runCommand,
   compareCommand,
   replayCommand,
+  traceCommand,
   checkCommand,
   listCommand,
 ];

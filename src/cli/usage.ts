@@ -1,6 +1,6 @@
 import { nearestName, UsageError } from "../errors.js";
 
-export const commandNames = ["run", "compare", "replay", "check", "list"] as const;
+export const commandNames = ["run", "compare", "replay", "trace", "check", "list"] as const;
 
 /**
  * yargs' complaint as one line of ours: what was given, what is accepted, the nearest name.
@@ -16,7 +16,11 @@ export function usageError(message: string, args: readonly string[], options: re
   if (valueless !== undefined) return new UsageError(`--${valueless} needs a value ${help}`);
   if (/^Not enough non-option arguments/.test(message) && command !== undefined) {
     const missing =
-      command === "replay" ? "a trace file" : "a workload; `shootdown list workloads` names them";
+      command === "replay"
+        ? "a trace file"
+        : command === "trace"
+          ? "pack, info or head, and a trace file"
+          : "a workload; `shootdown list workloads` names them";
     return new UsageError(`${command} needs ${missing} ${help}`);
   }
   return new UsageError(message.replaceAll("\n", " "));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkResultSchema } from "./check-result.js";
-import { compareResultSchema, runResultSchema } from "./result.js";
+import { compareResultSchema, runResultSchema, traceInfoSchema } from "./result.js";
 
 /** The published JSON Schemas (draft 2020-12): the text of each file of schema/, by file name. */
 export function jsonSchemas(): Record<string, string> {
@@ -9,6 +9,10 @@ export function jsonSchemas(): Record<string, string> {
     "compare.schema.json": schemaText(
       "A comparison: what `shootdown compare --json` and `shootdown replay --json` write",
       compareResultSchema,
+    ),
+    "trace.schema.json": schemaText(
+      "A recording: what `shootdown trace info --json` writes",
+      traceInfoSchema,
     ),
     "check.schema.json": schemaText("A check: what `shootdown check --json` writes", checkResultSchema),
   };

@@ -88,6 +88,24 @@ export const traceSummarySchema = z.strictObject({
   skipped: count,
 });
 
+/** What `shootdown trace info --json` writes. */
+export const traceInfoSchema = z.strictObject({
+  schema: z.literal("shootdown/trace@1"),
+  trace: traceSummarySchema,
+  /** Of a packed recording only. */
+  packed: z
+    .strictObject({
+      /** Accesses and calls. */
+      rows: count,
+      blocks: count,
+      source: z.array(z.strictObject({ name: z.string(), bytes: count, sha256: z.string() })),
+      /** Whether all of it was read, and every checksum compared. */
+      verified: z.boolean(),
+    })
+    .optional(),
+});
+export type TraceInfo = z.infer<typeof traceInfoSchema>;
+
 export const runResultSchema = z.strictObject({
   schema: z.literal("shootdown/run@1"),
   machine: z.string(),

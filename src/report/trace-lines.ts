@@ -1,4 +1,4 @@
-import type { RunResult } from "../engine/result.js";
+import type { RunResult, TraceInfo } from "../engine/result.js";
 import { count, plural } from "./format.js";
 
 /** Calls that change an address space; the others are only counted. */
@@ -6,8 +6,22 @@ const memoryCalls: ReadonlySet<string> = new Set(["mmap", "munmap", "mprotect", 
 
 /** What the recorded trace held, in a line or two; nothing for a built-in workload. */
 export function traceLines(run: RunResult): string[] {
-  const { trace } = run;
-  if (trace === undefined) return [];
+  return run.trace === undefined ? [] : summaryLines(run.trace);
+}
+
+/** What a packed recording was made from; nothing for any other. */
+export function packedLines({ packed }: TraceInfo): string[] {
+  if (packed === undefined) return [];
+  const { rows, blocks, source, verified } = packed;
+  const checked = verified ? "; all checksums are right" : "";
+  return [
+    `packed: ${plural(rows, "event")} in ${plural(blocks, "block")}${checked}`,
+    ...source.map(({ name, bytes, sha256 }) => `source: ${name}, ${count(bytes)} bytes, sha256 ${sha256}`),
+  ];
+}
+
+/** What a recording holds, in a line or two. */
+export function summaryLines(trace: NonNullable<RunResult["trace"]>): string[] {
   const { fetch, load, store, modify } = trace.accesses;
   const accesses = fetch + load + store + modify;
   const calls = Object.entries(trace.calls).filter(([name]) => memoryCalls.has(name));

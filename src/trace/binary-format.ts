@@ -10,6 +10,11 @@ export interface BinaryFormat {
   readonly fits: (head: Buffer, file: string) => boolean;
   /** Files with the same answer are one recording; without it, every file is one by itself. */
   readonly group?: (head: Buffer, file: string) => string;
+  /** What results call a recording that begins so; without it, the name of its file. */
+  readonly title?: (head: Buffer) => string | undefined;
   /** The sources are those of one recording. May throw InputError. */
-  readonly reader: (sources: readonly PeekedSource[], options: ReaderOptions) => TraceReader;
+  readonly reader: (
+    sources: readonly PeekedSource[],
+    options: ReaderOptions,
+  ) => TraceReader | Promise<TraceReader>;
 }

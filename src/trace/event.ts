@@ -113,6 +113,8 @@ export class EventBlock {
 /** Reads one recording from beginning to end. */
 export interface TraceReader {
   readonly file: string;
+  /** As results name the recording; without it, by its file. */
+  readonly name?: string;
   readonly format: string;
   /** Whether accesses are recorded, or only calls. */
   readonly hasAccesses: boolean;

@@ -1,8 +1,7 @@
-import { basename } from "node:path";
 import type { Feed, FeedSink, TraceSummary, Workload } from "../workload/feed.js";
 import { InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
-import { openTrace, recordings } from "./format.js";
+import { openTrace, type Recording, recordings } from "./format.js";
 import { summarizeTrace } from "./inspect.js";
 import { Numbering } from "./numbering.js";
 import type { Unpackers } from "./open.js";
@@ -45,9 +44,6 @@ export async function openTraceWorkload(
   return new TraceWorkload(traces, copies, Math.max(tasks, traces.length * copies), options);
 }
 
-/** The files of one recording. */
-type Recording = readonly string[];
-
 /** Copies multiply the threads, so these are counted first. */
 async function tasksOfCopies(
   traces: readonly Recording[],
@@ -56,7 +52,8 @@ async function tasksOfCopies(
 ): Promise<number> {
   let tasks = 0;
   for (const trace of traces) {
-    const { file, threads, forks } = await summarizeTrace(trace, options);
+    const [file] = trace.files as [string];
+    const { threads, forks } = await summarizeTrace(trace.files, options);
     if (forks > 0) throw cannotReplicate(file);
     tasks = Math.max(tasks, threads * traces.length * copies);
     const saw = `${copies} copies of ${threads} threads`;
@@ -75,7 +72,7 @@ class TraceWorkload implements Workload {
   readonly #options: ReplayOptions;
 
   constructor(traces: readonly Recording[], copies: number, tasks: number, options: ReplayOptions) {
-    this.name = traces.map(([file]) => basename(file!)).join("+") + (copies > 1 ? ` x${copies}` : "");
+    this.name = traces.map(({ name }) => name).join("+") + (copies > 1 ? ` x${copies}` : "");
     this.tasks = tasks;
     // Every process has a task of its own, and a recording that is replicated does not fork.
     this.mms = copies > 1 ? traces.length : tasks;
@@ -92,10 +89,10 @@ class TraceWorkload implements Workload {
     const touch = this.#options.touch ?? touchDefault;
     const pages = touch === "all" ? Number.POSITIVE_INFINITY : touch;
     const sources = this.#traces.map((trace, index) => {
-      const file = trace[0]!;
+      const file = trace.files[0]!;
       const place = { file, index, traces: this.#traces.length, copies };
       const numbering = new Numbering(place, this.tasks, this.mms);
-      const open = (): Promise<TraceReader> => openTrace(trace, this.#options);
+      const open = (): Promise<TraceReader> => openTrace(trace.files, this.#options);
       return new TraceSource({ open, file, copies, touch: pages, numbering });
     });
     return new TraceFeed(sources);

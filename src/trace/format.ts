@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { BinaryFormat } from "./binary-format.js";
 import { champsim } from "./champsim.js";
 import { drmemtrace } from "./drmemtrace-format.js";
@@ -9,7 +10,8 @@ import { parseFtraceLine } from "./ftrace.js";
 import { LackeyReader } from "./lackey.js";
 import { LineWindow } from "./lines.js";
 import { openBytes, type Unpackers } from "./open.js";
-import { PeekedSource } from "./peek.js";
+import { packed } from "./packed.js";
+import { headBytes, PeekedSource } from "./peek.js";
 import { parsePerfLine } from "./perf.js";
 import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
@@ -34,7 +36,7 @@ const isLackey = (lines: readonly string[]): boolean =>
   (lackeyAccess.test(lines[0]!) || valgrindLine.test(lines[0]!));
 
 /** Formats that are told by their first bytes, in the order in which they are tried; before those of lines. */
-const binaryFormats: readonly BinaryFormat[] = [drmemtrace, champsim];
+const binaryFormats: readonly BinaryFormat[] = [packed, drmemtrace, champsim];
 
 /** Formats made of lines, in the order in which they are tried. */
 const textFormats: readonly TraceFormat[] = [
@@ -125,7 +127,7 @@ export async function openTrace(
     for (const file of files) opened.push(await openFile(file, options));
     const first = opened[0]!;
     if (!("lines" in first)) {
-      return first.format.reader(
+      return await first.format.reader(
         opened.flatMap((each) => ("source" in each ? [each.source] : [])),
         options,
       );
@@ -148,6 +150,13 @@ export async function openTrace(
 /** Name of a file of strace -ff: the id of the thread behind the name given with -o. */
 const threadFile = /^(.+)\.(\d+)(?:\.(?:gz|zst|xz))?$/;
 
+/** The files of one recording. */
+export interface Recording {
+  readonly files: readonly string[];
+  /** As results name it: that of its file, or what its files have in common. */
+  readonly name: string;
+}
+
 /**
  * Files and folders put together to recordings: the files of one strace -ff are one, and those of one process under
  * drmemtrace; every other file is one by itself.
@@ -157,18 +166,31 @@ const threadFile = /^(.+)\.(\d+)(?:\.(?:gz|zst|xz))?$/;
 export async function recordings(
   names: readonly string[],
   options: ReaderOptions & Unpackers = {},
-): Promise<readonly (readonly string[])[]> {
-  const groups: { readonly key: string | undefined; readonly files: string[] }[] = [];
+): Promise<readonly Recording[]> {
+  const groups: { readonly key: string | undefined; readonly files: string[]; readonly title: string }[] = [];
   for (const file of await filesOf(names)) {
     const opened = await openFile(file, options);
     close(opened);
     const key = groupOf(file, opened);
     const group = key === undefined ? undefined : groups.findLast((each) => each.key === key);
     // The same file twice is two recordings.
-    if (group === undefined || group.files.includes(file)) groups.push({ key, files: [file] });
-    else group.files.push(file);
+    if (group !== undefined && !group.files.includes(file)) group.files.push(file);
+    else groups.push({ key, files: [file], title: titleOf(opened) ?? basename(file) });
   }
-  return groups.map(({ files }) => files);
+  return groups.map(({ files, title }) => ({ files, name: files.length === 1 ? title : commonName(files) }));
+}
+
+function titleOf(opened: Opened): string | undefined {
+  return "lines" in opened ? undefined : opened.format.title?.(opened.source.head);
+}
+
+/** What the names of a recording's files begin with, without the id of a thread. */
+function commonName(files: readonly string[]): string {
+  const names = files.map((file) => basename(file));
+  const [first] = names as [string];
+  let length = first.length;
+  while (!names.every((name) => name.startsWith(first.slice(0, length)))) length--;
+  return first.slice(0, length).replace(/[.\d]+$/, "") || first;
 }
 
 /** What the files of one recording have in common; undefined for a file that is one by itself. */
@@ -187,34 +209,25 @@ async function openFile(file: string, options: ReaderOptions & Unpackers): Promi
     options.format === undefined ? each.fits(head, file) : named(each),
   );
   if (binary !== undefined && head.length > 0) return { source, format: binary };
-  const lines = new LineWindow(source);
-  try {
-    if (!(await lines.more())) throw new InputError({ file }, "a recording", "an empty file");
-    const first = firstLines(lines);
-    const format = textFormats.find((each) =>
-      options.format === undefined ? each.fits(first) : named(each),
-    );
-    if (format === undefined) throw unknownFormat(file, first);
-    return { lines, format, first };
-  } catch (error) {
-    lines.close();
-    throw error;
-  }
+  const first = firstLines(head);
+  const format = textFormats.find((each) => (options.format === undefined ? each.fits(first) : named(each)));
+  if (head.length > 0 && format !== undefined) return { lines: new LineWindow(source), format, first };
+  source.close();
+  if (head.length === 0) throw new InputError({ file }, "a recording", "an empty file");
+  throw unknownFormat(file, first[0] ?? head.toString("latin1", 0, 100));
 }
 
-/** Whole lines at the beginning, without empty ones, read without moving on. */
-function firstLines(lines: LineWindow): string[] {
-  const text = lines.bytes.toString("latin1", 0, Math.min(lines.end, 64 * 1024));
-  return text
-    .slice(0, text.lastIndexOf("\n"))
+/** Whole lines at the beginning, without empty ones. */
+function firstLines(head: Buffer): string[] {
+  const text = head.toString("latin1", 0, Math.min(head.length, headBytes));
+  return (head.length < headBytes ? text : text.slice(0, text.lastIndexOf("\n")))
     .split(/\r?\n/)
     .slice(0, sniffedLines)
     .filter((line) => line !== "");
 }
 
-function unknownFormat(file: string, lines: readonly string[]): InputError {
+function unknownFormat(file: string, first: string): InputError {
   const known = `a recording in one of the formats ${formats.map(({ name }) => name).join(", ")}`;
-  const first = lines[0] ?? "";
   const bytes = [...Buffer.from(first.slice(0, 8), "latin1")].map((byte) =>
     byte.toString(16).padStart(2, "0"),
   );

@@ -1,7 +1,7 @@
 import type { ByteSource, Compression } from "./open.js";
 
 /** Bytes looked at to tell a format: banners are shorter than that. */
-const headBytes = 64 * 1024;
+export const headBytes = 64 * 1024;
 
 /** A source whose beginning has been looked at already. */
 export class PeekedSource implements ByteSource {

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { FETCH, LOAD, MODIFY, pageBytes, STORE, type TraceSummary } from "../workload/feed.js";
 import { CALL, type EventBlock, type TraceReader } from "./event.js";
 
@@ -47,7 +48,7 @@ export class Tally {
     const { unit, lines, calls, failed, joined, threads, skipped, others } = reader.counts;
     const [load, store, fetch, modify] = [LOAD, STORE, FETCH, MODIFY].map((kind) => this.#kinds[kind]!);
     return {
-      ...{ file: reader.file, format: reader.format, unit, lines },
+      ...{ file: reader.name ?? basename(reader.file), format: reader.format, unit, lines },
       accesses: { fetch: fetch!, load: load!, store: store!, modify: modify! },
       calls: sorted(calls),
       ...{ failed, joined, threads, forks: this.#forks, pages: this.#pages.size },

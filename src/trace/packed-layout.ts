@@ -1,0 +1,65 @@
+import type { TraceSummary } from "../workload/feed.js";
+
+/**
+ * The packed format, little-endian:
+ *
+ *     file    = magic (8) | version u16, 0 u16 | length u32 | checksum u32 | header: so many bytes of JSON | blocks
+ *     block   = mark u32 | number u32 | rows u32 | packing u32 | stored u32 | plain u32 | checksum u32 | payload: `stored` bytes
+ *     payload = runs u32 | entries u32 | accesses u32 | delta bytes u32 | call bytes u32        (20 bytes), then
+ *               runs * (thread u32, rows u32) | entries * (kind u32, size u32, high u32) | codes: a byte for each row |
+ *               lengths: 2 bits for each access | deltas | calls: JSON, an array
+ *
+ * A row whose code is 255 is the next of the calls. Any other code is the entry of the dictionary that says the access's kind, its
+ * size, and the upper half of its address. The lower half is the one of the access before it in the same stream plus a delta,
+ * modulo 2^32: zigzag, in 0, 1, 2 or 4 bytes. All instruction fetches with one upper half are a stream, whose next address is expected
+ * behind the last instruction; every other entry is a stream by itself. A block needs no other block to be read.
+ *
+ * Checksums are CRC-32: of version, length and header; of a block's first six words and its payload as stored. A payload is stored as
+ * it is (packing 0) or deflated (1, RFC 1951).
+ */
+export const magic = Buffer.from([0x89, 0x53, 0x44, 0x54, 0x0d, 0x0a, 0x1a, 0x0a]);
+export const version = 1;
+export const prefixBytes = 20;
+export const blockMark = 0x4b4c4253;
+export const blockWords = 7;
+export const blockBytes = 4 * blockWords;
+export const packing = { none: 0, deflate: 1 } as const;
+
+export const payloadWords = 5;
+export const runWords = 2;
+export const entryWords = 3;
+export const callCode = 255;
+
+/** A block of the writer's has at most so many rows, and the reader takes no larger one. */
+export const rowsMax = 65_536;
+/** Calls are text and may be long; a larger length is damage. */
+export const plainMax = 64 * 1024 * 1024;
+export const headerMax = 4 * 1024 * 1024;
+
+/** A file that the recording was packed from. */
+export interface SourceFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+}
+
+export interface PackedHeader {
+  /** As results name the recording. */
+  readonly name: string;
+  readonly hasAccesses: boolean;
+  readonly rows: number;
+  readonly blocks: number;
+  readonly source: readonly SourceFile[];
+  /** What a reader of the source has counted. */
+  readonly summary: TraceSummary;
+}
+
+export interface BlockHeader {
+  readonly number: number;
+  readonly rows: number;
+  readonly packing: number;
+  readonly stored: number;
+  readonly plain: number;
+  readonly checksum: number;
+}

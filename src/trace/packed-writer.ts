@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { basename } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { crc32, deflateRaw } from "node:zlib";
+import { EventBlock, type ReaderOptions } from "./event.js";
+import { openTrace, type Recording } from "./format.js";
+import type { Unpackers } from "./open.js";
+import { PackedEncoder } from "./packed-encoder.js";
+import { headerBytes } from "./packed-header.js";
+import { blockBytes, blockMark, type PackedHeader, packing, type SourceFile } from "./packed-layout.js";
+import { Tally } from "./tally.js";
+
+const deflated = promisify(deflateRaw) as (bytes: Buffer, options: { level: number }) => Promise<Buffer>;
+const level = 6;
+
+export interface PackOptions extends ReaderOptions, Unpackers {
+  /** Most rows in a block; 65 536 if not given, which is the limit. */
+  readonly blockRows?: number;
+}
+
+/**
+ * Pack a recording into a file, which is there whole or not at all. Memory does not depend on the recording's length.
+ *
+ * Throws: InputError for a recording that cannot be read; errors of the file system for one that cannot be written.
+ */
+export async function packTrace(
+  recording: Recording,
+  file: string,
+  options: PackOptions = {},
+): Promise<PackedHeader> {
+  // Blocks come first: what the header says is known at the end.
+  const [blocks, whole] = ["blocks", "whole"].map((part) => `${file}.${process.pid}.${part}.tmp`) as [
+    string,
+    string,
+  ];
+  try {
+    const header = await writeBlocks(recording, blocks, options);
+    await using(whole, async (handle) => {
+      await handle.write(headerBytes(header));
+      await pipeline(createReadStream(blocks), createWriteStream("", { fd: handle.fd, autoClose: false }));
+    });
+    await rename(whole, file);
+    return header;
+  } finally {
+    await Promise.all([blocks, whole].map((path) => rm(path, { force: true })));
+  }
+}
+
+async function writeBlocks(recording: Recording, file: string, options: PackOptions): Promise<PackedHeader> {
+  const source = await Promise.all(recording.files.map(sourceFile));
+  const reader = await openTrace(recording.files, options);
+  const [block, tally, encoder] = [new EventBlock(), new Tally(), new PackedEncoder(options.blockRows)];
+  let [rows, blocks] = [0, 0];
+  try {
+    await using(file, async (handle) => {
+      const flush = async (): Promise<void> => {
+        if (encoder.rows === 0) return;
+        rows += encoder.rows;
+        await handle.write(await blockOf(encoder, blocks++));
+      };
+      while (await reader.read(block)) {
+        tally.add(block);
+        for (let row = 0; row < block.length; ) {
+          row = encoder.add(block, row);
+          if (row < block.length) await flush();
+        }
+      }
+      await flush();
+    });
+    const summary = { ...tally.summary(reader), file: recording.name };
+    return { name: recording.name, hasAccesses: reader.hasAccesses, rows, blocks, source, summary };
+  } finally {
+    reader.close();
+  }
+}
+
+async function blockOf(encoder: PackedEncoder, number: number): Promise<Buffer> {
+  const { rows } = encoder;
+  const plain = encoder.take();
+  const stored = await deflated(plain, { level });
+  const head = Buffer.alloc(blockBytes);
+  for (const [word, value] of [
+    blockMark,
+    number,
+    rows,
+    packing.deflate,
+    stored.length,
+    plain.length,
+  ].entries()) {
+    head.writeUInt32LE(value, 4 * word);
+  }
+  head.writeUInt32LE(crc32(stored, crc32(head.subarray(0, blockBytes - 4))), blockBytes - 4);
+  return Buffer.concat([head, stored]);
+}
+
+async function sourceFile(file: string): Promise<SourceFile> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const piece of createReadStream(file) as AsyncIterable<Buffer>) {
+    hash.update(piece);
+    bytes += piece.length;
+  }
+  return { name: basename(file), bytes, sha256: hash.digest("hex") };
+}
+
+async function using(file: string, action: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await open(file, "wx");
+  try {
+    await action(handle);
+  } finally {
+    await handle.close();
+  }
+}
