@@ -44,7 +44,11 @@ class Memory {
       this.mmOf.set(Number(args[1]), child);
       this.#changes.set(child, [...(this.#changes.get(mm) ?? [])]);
     } else if (entry === "exec") this.#change(mm, 0, 2 ** 35, rank);
-    else if (entry !== "exit" && !(entry === "madvise" && args[2] !== 4 && args[2] !== 8)) {
+    else if (entry === "mremap") {
+      const [start, pages, newStart, newPages] = args.map(Number) as [number, number, number, number];
+      this.#change(mm, start, start + pages, rank);
+      this.#change(mm, newStart, newStart + newPages, rank);
+    } else if (entry !== "exit" && !(entry === "madvise" && args[2] !== 4 && args[2] !== 8)) {
       const [from, to] = [Number(args[0]), Number(args[1])];
       this.#change(mm, Math.min(from, to), Math.max(from, to), rank);
     }
@@ -195,7 +199,7 @@ export class FakeEngine implements FeedSink {
   call(id: number, entry: string, args: Args): void {
     const [from, to] = args;
     if (args.length > 6) throw new Error(`${args.length} arguments`);
-    const isRange = args.length > 1 && entry !== "fork" && entry !== "brk";
+    const isRange = args.length > 1 && !["fork", "brk", "mremap"].includes(entry);
     if (isRange && !(Number(from) < Number(to) && Number(to) <= 2 ** 35))
       throw new Error(`${entry}(${args})`);
     this.#appended.call(id, this.#calls, entry, args);

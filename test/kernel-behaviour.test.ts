@@ -40,6 +40,23 @@ describe.each(flushing)("under policy %s", (policy) => {
     expect(before).not.toBe(0);
   });
 
+  test("mremap moves the page, and nobody finds it where it was", () => {
+    const [old, young] = [4 * TABLE, 8 * TABLE + 1];
+    stage.call(0, "mmap", old, old + 3, ANON_RW);
+    for (const cpu of [0, 1]) stage.touch(cpu, old, STORE);
+    const before = stage.pfn(0, old);
+    stage.call(0, "mremap", old, 3, young, 5);
+    expect([stage.pfn(0, old), stage.pfn(0, young)]).toEqual([0, before]);
+    for (const cpu of [0, 1]) expect(stage.reaches(cpu, old, LOAD)).toBe(false);
+    expect(stage.touch(1, old, LOAD)).toBe(false);
+    for (const vpn of [young, young + 4]) expect(stage.touch(1, vpn, STORE)).toBe(true);
+    stage.call(0, "mremap", young, 5, young, 1);
+    expect(stage.touch(1, young, STORE)).toBe(true);
+    expect(stage.touch(1, young + 1, STORE)).toBe(false);
+    stage.call(0, "munmap", young, young + 1);
+    expect(stage.violations()).toEqual([]);
+  });
+
   test("MADV_FREE keeps the page and cleans it", () => {
     stage.touch(0, 3, STORE);
     const before = stage.pfn(0, 3);

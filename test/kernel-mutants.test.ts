@@ -306,6 +306,7 @@ const searched: readonly MutantName[] = [
   "A-early-ack-freed",
   "A-asid-stragglers",
   "A-asid-switching",
+  "B-mremap-flush-late",
   "A-pti-no-exit-flush",
   "B-bool-pending",
   "B-ksm",

@@ -30,6 +30,7 @@ const ENTRIES = [
   "mprotect",
   "madvise",
   "brk",
+  "mremap",
   "fork",
   "exit",
   "exec",

@@ -42,6 +42,7 @@ export const EVERYTHING: Mix = {
     "madvise",
     "madvise",
     "brk",
+    "mremap",
     "fork",
     "exec",
     "exit",
@@ -53,7 +54,7 @@ export const EVERYTHING: Mix = {
 /** Most pages stay mapped, and go to swap and come back. */
 export const MEMORY_IS_SHORT: Mix = {
   calls: [
-    ...["mprotect", "mprotect", "munmap", "mmap", "mmap", "mmap", "mmap", "fork"],
+    ...["mprotect", "mprotect", "munmap", "mmap", "mmap", "mmap", "mmap", "fork", "mremap"],
     ...Array.from({ length: 8 }, () => "madvise"),
     ...Array.from({ length: 8 }, () => "reclaim"),
   ],
@@ -186,10 +187,19 @@ export class RandomRun {
     else if (entry === "mprotect") this.#begin(cpu, entry, [start, end, this.#below(8)]);
     else if (entry === "madvise") this.#begin(cpu, entry, [start, end, ADVICE[this.#below(ADVICE.length)]!]);
     else if (entry === "brk") this.#begin(cpu, entry, this.#below(2) === 0 ? [start, end] : [end, start]);
+    else if (entry === "mremap") this.#move(cpu);
     else if (entry === "reclaim") this.#begin(cpu, entry, this.#frames());
     else if (entry === "fork") this.#fork(cpu);
     else if (entry === "exec" && seldom) this.#begin(cpu, entry, []);
     else if (entry === "exit" && seldom) this.#exit(cpu, task);
+  }
+
+  /** To a place that the old one does not overlap, or longer or shorter where it is. */
+  #move(cpu: number): void {
+    const [start, newStart] = [this.#below(PAGES - 4), this.#below(PAGES - 4)];
+    const [pages, newPages] = [1 + this.#below(4), 1 + this.#below(4)];
+    const isApart = newStart >= start + pages || start >= newStart + newPages;
+    this.#begin(cpu, "mremap", [start, pages, isApart ? newStart : start, newPages]);
   }
 
   /** A range of frame numbers. */

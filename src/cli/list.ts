@@ -18,6 +18,12 @@ const kinds: Readonly<Record<string, () => Promise<readonly Entry[]>>> = {
       return [name, title, names.length === 0 ? "(no choice in this version)" : names.join(", ")];
     });
   },
+  variants: async () => {
+    const { slots } = await import("../policy/slots.js");
+    return Object.entries(slots).flatMap(([slot, { variants }]) =>
+      Object.entries(variants).map(([variant, { title }]): Entry => [`${slot}=${variant}`, title]),
+    );
+  },
   machines: async () => {
     const { machines } = await import("../machine/presets.js");
     return machines.map(({ name, title }) => [name, title]);

@@ -29,7 +29,7 @@ const isMapped = routine("vma_find", (k: Builder, mm: Mm, start: Expr<U64>, end:
  *
  * Source: linux mm/vma.c, unmap_region().
  */
-const unmap_region = routine(
+export const unmap_region = routine(
   "unmap_region",
   (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>, bounds: Bounds) => {
     const tlb = tlb_gather_mmu(k, opt, mm, { eager: opt.slots.unmap === "eager", fullmm: false });

@@ -64,6 +64,7 @@ export const MUTANTS = {
   "B-dec-early": "tlb_flush_pending is lowered before the flush is complete",
   "B-madv-miss": "a gather does not notice that another one is open",
   "B-zap-mkclean": "dirty file pages leave the reverse map before the TLBs are flushed",
+  "B-mremap-flush-late": "mremap flushes moved entries after it has dropped the page-table locks",
   "B-bool-pending": "tlb_flush_pending says whether a flush is pending, and not how many are",
   "B-ksm": "KSM does not look whether a flush is pending before it compares pages",
   "B-numa-migrate":

@@ -12,6 +12,7 @@ import { task_numa_work } from "./mempolicy.js";
 import { mm_struct } from "./mm_types.js";
 import { brk, image, mmap, munmap } from "./mmap.js";
 import { mprotect } from "./mprotect.js";
+import { mremap } from "./mremap.js";
 import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tunables } from "./options.js";
 import { page } from "./page.js";
 import { msync } from "./page-writeback.js";
@@ -92,6 +93,7 @@ export function kernelEntries(
     mprotect,
     madvise,
     brk,
+    mremap,
     fork,
     exit,
     exec,

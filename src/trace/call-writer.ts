@@ -115,17 +115,37 @@ export class CallWriter {
     if (end > old) yield* this.#records.touch(thread, low, high, this.#touch);
   }
 
-  /** As the calls that it amounts to: what was gained is mapped, what was left is unmapped. */
+  /** The pages move along, as far as they are one mapping to somewhere else; what is gained is mapped, and what is left unmapped. */
   *#mremap(thread: Thread, event: Event<"mremap">): Writing {
     const [oldStart, oldEnd] = this.#pages(event.start, event.length);
     const [start, end] = this.#pages(event.newStart, event.newLength);
+    const { space } = thread.process;
     yield* this.#records.imageOver(thread, oldStart, oldEnd);
-    const word = moved(thread.process.space.find(oldStart)!.word, start - oldStart);
-    if (start !== oldStart) {
+    const word = moved(space.find(oldStart)!.word, start - oldStart);
+    const isApart = start >= oldEnd || end <= oldStart;
+    if (isApart && space.overlapping(oldStart, oldEnd).length === 1) {
+      yield* this.#move(thread, [oldStart, oldEnd], [start, end], word);
+    } else if (start !== oldStart) {
       yield* this.#map(thread, start, end, word);
       yield* this.#munmap(thread, oldStart, oldEnd);
     } else if (end > oldEnd) yield* this.#map(thread, oldEnd, end, word);
     else if (end < oldEnd) yield* this.#munmap(thread, end, oldEnd);
+  }
+
+  *#move(
+    thread: Thread,
+    [oldStart, oldEnd]: readonly [number, number],
+    [start, end]: readonly [number, number],
+    word: VmaWord,
+  ): Writing {
+    const { space } = thread.process;
+    yield* this.#records.touch(thread, oldStart, oldEnd, this.#touch);
+    yield* this.#records.settle(thread, oldStart, oldEnd);
+    const args = [{ apart: oldStart }, oldEnd - oldStart, { apart: start }, end - start];
+    const rank = yield* this.#records.change(thread, "mremap", start, end, args);
+    space.set(oldStart, oldEnd, 0n, rank, thread.number);
+    space.set(start, end, word, rank, thread.number);
+    yield* this.#records.touch(thread, start, end, this.#touch);
   }
 
   *#map(thread: Thread, start: number, end: number, word: VmaWord): Writing {

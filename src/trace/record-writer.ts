@@ -9,8 +9,15 @@ const imagePages = 16;
 /** Writes some records; it stops at each yield, until the ring that was full has room again. */
 export type Writing<T = void> = Generator<undefined, T>;
 
-/** An argument of a kernel entry: a page number moves with the copy, and so does the place of a mapping in its file. */
-export type Argument = { readonly page: number } | { readonly word: VmaWord } | number;
+/**
+ * An argument of a kernel entry: page numbers move with the copy, all of a call alike, and so does the place of a mapping in its file; `apart`
+ * is a page of a range of its own.
+ */
+export type Argument =
+  | { readonly page: number }
+  | { readonly apart: number }
+  | { readonly word: VmaWord }
+  | number;
 
 /**
  * Writes records for a thread of a recording and its copies, with the waits that keep the recorded order where it
@@ -74,6 +81,12 @@ export class RecordWriter {
     end: number,
     args: readonly Argument[],
   ): Writing<number> {
+    yield* this.settle(thread, start, end);
+    return yield* this.call(thread, entry, args);
+  }
+
+  /** Waits for all that others have to do with the pages start to end - 1 before a call changes them. */
+  *settle(thread: Thread, start: number, end: number): Writing {
     const { process } = thread;
     let rank = process.barrierCaller === thread.number ? 0 : process.barrierRank;
     for (const range of process.space.overlapping(start, end)) {
@@ -84,7 +97,6 @@ export class RecordWriter {
     for (const [other, position] of process.book.take(start, end)) {
       if (other !== thread.number) yield* this.#waitThread(thread, this.threads[other]!, position);
     }
-    return yield* this.call(thread, entry, args);
   }
 
   /** A call that changes no page. Returns the rank to wait for. */
@@ -159,6 +171,7 @@ export class RecordWriter {
     const shift = Number.isFinite(first) ? this.relocation.shift(copy, first) : 0;
     return args.map((argument) => {
       if (typeof argument === "number") return argument;
+      if ("apart" in argument) return argument.apart + this.relocation.shift(copy, argument.apart);
       return "word" in argument ? moved(argument.word, shift) : argument.page + shift;
     });
   }
