@@ -6,6 +6,7 @@ const long = [
   "answers",
   "bench",
   "clock-replay",
+  "enact-recordings",
   "own-file",
   "reduction",
   "small-scenarios",

@@ -1,3 +1,4 @@
+import type { RecordedFlushes } from "../engine/result.js";
 import type { WorkSpec } from "../engine/task.js";
 import { compareResult } from "../report/compare.js";
 import { comparisonLines } from "../report/comparison.js";
@@ -6,11 +7,26 @@ import { deliver } from "./deliver.js";
 import { execute, exitCodeOf } from "./execute.js";
 import type { RunOptions } from "./options.js";
 
+/** What the recordings say that their kernels flushed, and what is predicted; nothing for those that do not say. */
+async function recordedFlushes(work: WorkSpec): Promise<RecordedFlushes[]> {
+  if (work.kind !== "trace") return [];
+  const { enactRecording } = await import("../engine/enact-recording.js");
+  const compared: RecordedFlushes[] = [];
+  const { recordings } = await import("../trace/format.js");
+  const { lenient } = work;
+  for (const [file] of await recordings(work.files, { lenient })) {
+    const flushes = await enactRecording(file!, { lenient });
+    if (flushes !== undefined) compared.push(flushes);
+  }
+  return compared;
+}
+
 /** What compare and replay have in common: everything but where the work comes from. Sets the exit code. */
 export async function compareWork(work: WorkSpec, options: RunOptions): Promise<void> {
   const file = await checkRequest(work, options);
   const executed = await execute(work, options);
-  const result = compareResult(options.policies[0]!, executed.runs, executed.interrupted);
+  const recordings = executed.interrupted ? [] : await recordedFlushes(work);
+  const result = compareResult(options.policies[0]!, executed.runs, executed.interrupted, recordings);
   if (executed.interrupted) {
     const asked = options.policies.length * options.seeds;
     process.stderr.write(`shootdown: interrupted; ${executed.runs.length} of ${asked} runs were finished\n`);

@@ -32,6 +32,10 @@ export class EngineMachine implements SteppableMachine {
   readonly program: Program;
   readonly config: MachineConfig;
   readonly world: World;
+  /** Where CPU 0's contexts are, and from one CPU to the next. Looked up once: they are used at every step. */
+  readonly #hwBase: number;
+  readonly #hwStride: number;
+  readonly #inIrq: number;
 
   constructor(
     program: Program,
@@ -68,6 +72,9 @@ export class EngineMachine implements SteppableMachine {
     };
     const works = program.works.map((_, index) => charges.works[index] ?? 0);
     this.world = createWorld(build, program, size, structures(config), { ...charges, works });
+    this.#hwBase = this.world.value("hwBase");
+    this.#hwStride = this.world.value("hwStride");
+    this.#inIrq = this.world.value("HW_IN_IRQ");
   }
 
   start(cpu: number, entry: string, args: readonly (number | bigint)[]): void {
@@ -159,11 +166,11 @@ export class EngineMachine implements SteppableMachine {
   }
 
   #hw(cpu: number): number {
-    return this.world.value("hwBase") + cpu * this.world.value("hwStride");
+    return this.#hwBase + cpu * this.#hwStride;
   }
 
   #context(cpu: number): number {
-    return this.world.u32[(this.#hw(cpu) + this.world.value("HW_IN_IRQ")) / 4]!;
+    return this.world.u32[(this.#hw(cpu) + this.#inIrq) / 4]!;
   }
 
   #guarded<T>(work: () => T): T {

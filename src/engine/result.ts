@@ -182,11 +182,49 @@ export const ratioSchema = z.strictObject({
 });
 export type Ratio = z.infer<typeof ratioSchema>;
 
+/** How many calls, or faults, had no flush, ranged ones, and one of everything. */
+const flushKinds = z.strictObject({ none: count, ranged: count, full: count });
+const recordedAndPredicted = z.strictObject({ recorded: count, predicted: count });
+
+/**
+ * What the kernel of a recording flushed, and what the simulated one flushes at the same calls and faults.
+ *
+ * A row agrees for a call when both flushed as often and as many pages. `remoteShootdowns`: flushes that interrupts have
+ * brought about; `interrupts`: with those that found nothing to do. `faults.unneeded`: recorded faults on pages that the
+ * simulation had mapped already; `primed`: entries that the recording says were there and that the simulation had to make.
+ */
+export const recordedFlushesSchema = z.strictObject({
+  file: z.string(),
+  format: z.string(),
+  rows: z.array(
+    z.strictObject({
+      name: z.string(),
+      count,
+      recorded: flushKinds,
+      predicted: flushKinds,
+      agreeing: count,
+    }),
+  ),
+  remoteShootdowns: recordedAndPredicted,
+  interrupts: recordedAndPredicted,
+  faults: z.strictObject({ unneeded: count, primed: count }),
+  /** Events that the recorder says it has dropped. */
+  lost: count,
+  violations: count,
+  /** The first calls and faults that do not agree. */
+  disagreements: z.array(
+    z.strictObject({ line: count, name: z.string(), recorded: z.string(), predicted: z.string() }),
+  ),
+});
+export type RecordedFlushes = z.infer<typeof recordedFlushesSchema>;
+
 export const compareResultSchema = z.strictObject({
   schema: z.literal("shootdown/compare@1"),
   baseline: z.string(),
   runs: z.array(runResultSchema),
   ratios: z.array(ratioSchema),
+  /** For each replayed recording that has the kernel's own flushes; absent when none has. */
+  recordings: z.array(recordedFlushesSchema).optional(),
   /** Present, and true, when the comparison was stopped and some runs are missing. */
   interrupted: z.literal(true).optional(),
 });

@@ -24,6 +24,16 @@ export const filemap_fault = routine("filemap_fault", (k: Builder, vma: Vma, vpn
   return folio.get();
 });
 
+/** The page if the cache has it, with a reference for the caller; else 0. Source: linux mm/filemap.c, filemap_get_folio(). */
+export const filemap_get_folio = routine(
+  "filemap_get_folio",
+  (k: Builder, vma: Vma, vpn: Expr<U64>): Expr<U64> => {
+    const folio = k.copy(k.cacheLoad("filemap_get_entry", page_cache_key(vma, vpn)), "folio");
+    k.if(folio.ne(0), () => folio_get(k, folio));
+    return folio;
+  },
+);
+
 /** Read a page and insert it, unless somebody was faster. Source: linux mm/filemap.c, filemap_add_folio(). */
 const filemap_add_folio = routine("filemap_add_folio", (k: Builder, key: Expr<U64>): Expr<U64> => {
   const folio = k.var(0, "folio");

@@ -12,6 +12,7 @@ import {
 } from "../dsl/index.js";
 import { filemap_fault } from "./filemap.js";
 import { alloc_anon_folio, folio_prealloc } from "./memory-alloc.js";
+import { do_fault_around } from "./memory-around.js";
 import { do_wp_page } from "./memory-cow.js";
 import { do_numa_page } from "./memory-numa.js";
 import { do_swap_page } from "./memory-swap.js";
@@ -22,7 +23,14 @@ import { entryAt, PTE, ptdesc, pte_alloc } from "./pgtable.js";
 import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_none, pte_present } from "./pte.js";
 import { handle_userfault } from "./userfaultfd_k.js";
 import type { vm_fault } from "./vm_fault.js";
-import { find_vma, type Vma, vm_page_prot, vma_is_accessible, vma_is_anonymous } from "./vma.js";
+import {
+  type FoundVma,
+  find_vma,
+  type Vma,
+  vm_page_prot,
+  vma_is_accessible,
+  vma_is_anonymous,
+} from "./vma.js";
 import { zero_page } from "./zero_page.js";
 
 /** Bits of the argument `access`. */
@@ -43,7 +51,7 @@ export function page_fault(opt: KernelOptions): ProgramSource {
       const mapped = found.vma.exists.and(found.start.le(vpn));
       k.if(
         mapped.and(access_error(found.vma, access).not()),
-        () => handle_mm_fault(k, opt, mm, found.vma, vpn, access, failed),
+        () => handle_mm_fault(k, opt, mm, found, vpn, access, failed),
         () => {
           k.count("faults.segv");
           failed.set(true);
@@ -69,7 +77,7 @@ const handle_mm_fault = routine(
     k: Builder,
     opt: KernelOptions,
     mm: Mm,
-    vma: Vma,
+    found: FoundVma,
     vpn: Expr<U64>,
     access: Expr<U64>,
     failed: Var<Bool>,
@@ -81,7 +89,9 @@ const handle_mm_fault = routine(
     const userfault = k.var(false, "userfault");
     const vmf: vm_fault = {
       mm,
-      vma,
+      vma: found.vma,
+      vma_start: found.start,
+      vma_end: found.end,
       vpn,
       write,
       table,
@@ -124,7 +134,7 @@ const handle_pte_fault = routine("handle_pte_fault", (k: Builder, opt: KernelOpt
       k.if(
         vma_is_anonymous(vmf.vma),
         () => do_anonymous_page(k, vmf),
-        () => do_fault(k, vmf),
+        () => do_fault(k, opt, vmf),
       ),
   );
 });
@@ -211,11 +221,15 @@ const installOrDrop = routine(
 );
 
 /** A fault on a mapping with a page cache. Source: linux mm/memory.c, do_fault(). */
-const do_fault = routine("do_fault", (k: Builder, vmf: vm_fault) => {
+const do_fault = routine("do_fault", (k: Builder, opt: KernelOptions, vmf: vm_fault) => {
   k.if(
     vmf.write.and(vmf.vma.shared.not()),
     () => do_cow_fault(k, vmf),
-    () => do_shared_or_read_fault(k, vmf),
+    () => {
+      do_shared_or_read_fault(k, vmf);
+      if (opt.tunables.fault_around_pages > 1)
+        k.if(vmf.write.not(), () => do_fault_around(k, opt, vmf, vmf.vma_start, vmf.vma_end));
+    },
   );
 });
 

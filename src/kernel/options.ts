@@ -115,6 +115,11 @@ export interface Tunables {
   readonly global_asid_cpus: number;
   /** Flushes between two looks at how many CPUs are busy; a power of 2. */
   readonly global_asid_interval: number;
+  /**
+   * A fault that reads a page of a file maps up to so many pages around it, a power of two; 1 is none but the page itself.
+   * Linux's default is 16. Source: linux mm/memory.c, fault_around_pages.
+   */
+  readonly fault_around_pages: number;
   /** Pages in the batch on the stack. Source: linux include/asm-generic/tlb.h. */
   readonly MMU_GATHER_BUNDLE: number;
   /** Pages in one further batch. */
@@ -136,6 +141,8 @@ export const LINUX_TUNABLES: Tunables = {
   invlpgb_count_max: 8,
   global_asid_cpus: 3,
   global_asid_interval: 32,
+  // Not Linux's 16: which pages the cache has is known of recordings only (docs/modelling.md).
+  fault_around_pages: 1,
   MMU_GATHER_BUNDLE: 8,
   MAX_GATHER_BATCH: 510,
   MAX_GATHER_BATCH_COUNT: 19,

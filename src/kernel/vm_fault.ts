@@ -9,6 +9,9 @@ import type { Vma } from "./vma.js";
 export interface vm_fault {
   readonly mm: Mm;
   readonly vma: Vma;
+  /** Pages of the mapping. */
+  readonly vma_start: Expr<U64>;
+  readonly vma_end: Expr<U64>;
   /** Page number. */
   readonly vpn: Expr<U64>;
   readonly write: Expr<Bool>;

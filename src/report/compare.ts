@@ -1,4 +1,4 @@
-import type { CompareResult, Ratio, RunResult } from "../engine/result.js";
+import type { CompareResult, Ratio, RecordedFlushes, RunResult } from "../engine/result.js";
 import { type Metric, metricsOf } from "./metrics.js";
 import { type Interval, pairedRatio } from "./statistics.js";
 
@@ -11,6 +11,7 @@ export function compareResult(
   baseline: string,
   runs: readonly RunResult[],
   interrupted: boolean,
+  recordings: readonly RecordedFlushes[] = [],
 ): CompareResult {
   const ratios: Ratio[] = [];
   for (const policy of policiesOf(runs)) {
@@ -26,6 +27,7 @@ export function compareResult(
     baseline,
     runs: [...runs],
     ratios,
+    ...(recordings.length > 0 && { recordings: [...recordings] }),
     ...(interrupted && { interrupted }),
   };
 }

@@ -2,6 +2,7 @@ import type { CompareResult, RunResult } from "../engine/result.js";
 import { policiesOf, ratioOf } from "./compare.js";
 import { digits, plural, times } from "./format.js";
 import type { Paint } from "./paint.js";
+import { recordedLines } from "./recorded.js";
 import { type Row, rowsOf } from "./rows.js";
 import { mean } from "./statistics.js";
 import { tableLines } from "./table.js";
@@ -29,6 +30,7 @@ export function comparisonLines(result: CompareResult, paint: Paint): string[] {
     ...(broken.length > 0 ? [...broken, ""] : []),
     ...verdictLines(result).map((line) => paint("bold", line)),
     paint("dim", accuracyNote),
+    ...(result.recordings ?? []).flatMap((recording) => ["", ...recordedLines(recording, paint)]),
   ];
 }
 

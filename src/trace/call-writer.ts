@@ -1,5 +1,5 @@
 import { pageBytes, recordsOf } from "../workload/feed.js";
-import { fileWord, moved, privateWord, rightsOf, type VmaWord } from "../workload/vma-word.js";
+import { fileWord, moved, privateWord, rightsOf, sharedWord, type VmaWord } from "../workload/vma-word.js";
 import { InputError } from "./errors.js";
 import type { CallEvent } from "./event.js";
 import type { Thread } from "./process.js";
@@ -178,7 +178,6 @@ export class CallWriter {
   #word({ prot, shared, fd, offset }: Event<"mmap">, start: number): VmaWord {
     if (fd >= 0) return fileWord(prot, shared, fd, Math.floor(offset / pageBytes), start);
     if (!shared) return privateWord(prot);
-    // Shared memory without a file is a file without a name, as in Linux.
-    return fileWord(prot, true, anonymousFiles | (this.#sharedFiles++ % anonymousFiles), 0, start);
+    return sharedWord(prot, anonymousFiles | (this.#sharedFiles++ % anonymousFiles), start);
   }
 }

@@ -17,6 +17,7 @@ import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
 import { MergedLines } from "./strace-merge.js";
 import type { LineParser } from "./tracepoint-line.js";
+import { TracepointStream } from "./tracepoint-stream.js";
 import { TracepointReader } from "./tracepoints.js";
 
 export interface TraceFormat {
@@ -26,6 +27,8 @@ export interface TraceFormat {
   /** Whether the beginning of a file is in this format. */
   readonly fits: (lines: readonly string[]) => boolean;
   readonly reader: (lines: LineWindow, name: string, options: ReaderOptions) => TraceReader;
+  /** How its lines are read if they are kernel tracepoints. */
+  readonly tracepoints?: LineParser;
 }
 
 const lackeyAccess = /^(?:I {2}| [LSM] )[0-9a-f]{8,12},\d+$/;
@@ -63,12 +66,14 @@ const textFormats: readonly TraceFormat[] = [
     about: "perf script of tracepoints: system calls, page faults, sched_switch, tlb_flush",
     fits: (lines) => beginsWith(lines, parsePerfLine),
     reader: (lines, name, options) => new TracepointReader(lines, parsePerfLine, name, options),
+    tracepoints: parsePerfLine,
   },
   {
     name: "ftrace",
     about: "the kernel's trace file, or trace-cmd report, of the same tracepoints",
     fits: (lines) => beginsWith(lines, parseFtraceLine),
     reader: (lines, name, options) => new TracepointReader(lines, parseFtraceLine, name, options),
+    tracepoints: parseFtraceLine,
   },
 ];
 
@@ -145,6 +150,18 @@ export async function openTrace(
     opened.forEach(close);
     throw error;
   }
+}
+
+/** The tracepoints of a recording that is made of them; undefined for one in another format. Throws: InputError. */
+export async function openTracepoints(
+  file: string,
+  options: ReaderOptions & Unpackers = {},
+): Promise<TracepointStream | undefined> {
+  const opened = await openFile(file, options);
+  if ("lines" in opened && opened.format.tracepoints !== undefined)
+    return new TracepointStream(opened.lines, opened.format.tracepoints, opened.format.name, options);
+  close(opened);
+  return undefined;
 }
 
 /** Name of a file of strace -ff: the id of the thread behind the name given with -o. */

@@ -35,12 +35,17 @@ export class RecordWriter {
   readonly relocation: Relocation;
   readonly #copies: number;
   readonly #forget: () => void;
+  readonly #imageWord: VmaWord;
 
-  /** `forget` is called when pages may have changed hands, so that what was known about them is stale. */
-  constructor(relocation: Relocation, forget: () => void) {
+  /**
+   * `forget` is called when pages may have changed hands, so that what was known about them is stale. `image`: what memory is
+   * taken for that no recorded call has mapped.
+   */
+  constructor(relocation: Relocation, forget: () => void, image = imageWord) {
     this.relocation = relocation;
     this.#copies = relocation.copies;
     this.#forget = forget;
+    this.#imageWord = image;
   }
 
   /** One access to one page. */
@@ -149,9 +154,9 @@ export class RecordWriter {
 
   *#image(thread: Thread, start: number, end: number): Writing {
     this.relocation.cover(start, end);
-    const args = [{ page: start }, { page: end }, { word: imageWord }];
+    const args = [{ page: start }, { page: end }, { word: this.#imageWord }];
     const rank = yield* this.change(thread, "image", start, end, args);
-    thread.process.space.set(start, end, imageWord, rank, thread.number);
+    thread.process.space.set(start, end, this.#imageWord, rank, thread.number);
   }
 
   /** Copies write the same records, so a position in the ring of the first is one in the rings of all. */

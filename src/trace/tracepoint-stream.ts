@@ -60,6 +60,7 @@ interface Waiting {
  * Without a column for processes and without recorded flags of clone(2), a new task is taken for a thread.
  */
 export class TracepointStream {
+  readonly format: string;
   readonly #lines: Lines;
   readonly #parse: LineParser;
   readonly #isLenient: boolean;
@@ -75,7 +76,8 @@ export class TracepointStream {
   /** Events that the recorder dropped. */
   lost = 0;
 
-  constructor(lines: Lines, parse: LineParser, options: ReaderOptions = {}) {
+  constructor(lines: Lines, parse: LineParser, format: string, options: ReaderOptions = {}) {
+    this.format = format;
     this.#lines = lines;
     this.#parse = parse;
     this.#isLenient = options.lenient ?? false;

@@ -44,7 +44,7 @@ export class TracepointReader implements TraceReader {
   constructor(lines: Lines, parse: LineParser, format: string, options: ReaderOptions = {}) {
     this.file = lines.file;
     this.format = format;
-    this.#stream = new TracepointStream(lines, parse, options);
+    this.#stream = new TracepointStream(lines, parse, format, options);
   }
 
   async read(block: EventBlock): Promise<boolean> {

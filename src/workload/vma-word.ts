@@ -25,6 +25,9 @@ const allRights = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** The image of the program, its loader and its stack: mapped before the recording began, with rights unknown. */
 export const imageWord: VmaWord = privateWord(allRights);
 
+/** The same, taken for the pages of one file, each in its own place. */
+export const fileImageWord: VmaWord = fileWord(allRights, false, 0xfff, 0, 0);
+
 /** Private memory without a file: words of neighbours are equal, as Linux would merge them. */
 export function privateWord(prot: number): VmaWord {
   return exists | (BigInt(rightsOf(prot)) << rightsShift);
@@ -43,13 +46,18 @@ export function fileWord(
   return privateWord(prot) | (isShared ? shared : 0n) | file | (id << fileShift) | (place << offsetShift);
 }
 
+/** Shared memory without a file: pages are found by id and place as those of a file, and nobody hears of their first write. */
+export function sharedWord(prot: number, id: number, start: number): VmaWord {
+  return fileWord(prot, true, id, 0, start) & ~file;
+}
+
 export function withRights(word: VmaWord, prot: number): VmaWord {
   return (word & ~rightsMask) | (BigInt(rightsOf(prot)) << rightsShift);
 }
 
 /** The same mapping `pages` further up. */
 export function moved(word: VmaWord, pages: number): VmaWord {
-  if ((word & file) === 0n) return word;
+  if ((word & (file | shared)) === 0n) return word;
   const place = ((word >> offsetShift) - BigInt(pages)) & offsetMask;
   return (word & ((1n << offsetShift) - 1n)) | (place << offsetShift);
 }

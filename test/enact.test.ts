@@ -1,0 +1,191 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { enactRecording } from "../src/engine/enact-recording.js";
+import type { RecordedFlushes } from "../src/engine/result.js";
+import { plain } from "../src/report/paint.js";
+import { recordedLines } from "../src/report/recorded.js";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "enact-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Lines of perf script: [CPU] of tid (process 1): text, a microsecond apart. */
+function perfText(
+  lines: readonly (readonly [cpu: number, tid: number, text: string, pid?: number])[],
+): string {
+  return lines
+    .map(([cpu, tid, text, pid = 1], at) => {
+      const time = `7.${String(at).padStart(6, "0")}`;
+      return `app ${pid}/${tid} [00${cpu}] ${time}: x:${text}\n`;
+    })
+    .join("");
+}
+
+async function enacted(
+  lines: readonly (readonly [cpu: number, tid: number, text: string, pid?: number])[],
+): Promise<RecordedFlushes> {
+  const path = join(folder, "a.perf");
+  // A recording without flushes has nothing to compare with: one on a switch says that there could be some.
+  await writeFile(
+    path,
+    `${perfText(lines)}app 1/1 [000] 8.000000: x:tlb_flush: pages:0 reason:flush on task switch (0)\n`,
+  );
+  const found = await enactRecording(path);
+  expect(found).toMatchObject({ violations: 0 });
+  return found!;
+}
+
+const page = (index: number): string => `0x${(0x7f0000000000 + index * 4096).toString(16)}`;
+const fault = (index: number, error: number): string =>
+  `page_fault_user: address=${page(index)} ip=0x1 error_code=0x${error.toString(16)}`;
+const call = (name: string, args: readonly string[], result = "0x0"): readonly [string, string] => [
+  `sys_enter_${name}: ${args.map((arg) => `a: ${arg}`).join(", ")}`,
+  `sys_exit_${name}: ${result}`,
+];
+const PRIVATE = "0x22";
+const map = (index: number, pages: number, flags = PRIVATE, fd = "0xffffffff"): readonly [string, string] =>
+  call("mmap", ["0x0", `0x${(pages * 4096).toString(16)}`, "0x3", flags, fd, "0x0"], page(index));
+const unmap = (index: number, pages: number): readonly [string, string] =>
+  call("munmap", [page(index), `0x${(pages * 4096).toString(16)}`]);
+const flush = (pages: number, reason = 3): string =>
+  `tlb_flush: pages:${pages} reason:${["flush on task switch", "remote shootdown", "", "local MM shootdown"][reason]} (${reason})`;
+const on = (cpu: number, tid: number, texts: readonly string[]) =>
+  texts.map((text) => [cpu, tid, text] as const);
+const row = (found: RecordedFlushes, name: string) => found.rows.find((each) => each.name === name);
+
+describe("a recorded schedule, enacted", () => {
+  test("unmapping flushes from the first present page to the last, or everything above 33", async () => {
+    const found = await enacted(
+      on(0, 1, [
+        // Its page table stays, so that the page alone decides what is flushed.
+        ...[...map(200, 1), fault(200, 6)],
+        ...map(0, 100),
+        ...[fault(3, 6), fault(7, 6)],
+        ...[unmap(0, 100)[0], flush(5), unmap(0, 100)[1]],
+        ...map(0, 100),
+        ...[fault(3, 6), fault(90, 6)],
+        ...[unmap(0, 100)[0], flush(-1), unmap(0, 100)[1]],
+        ...map(0, 100),
+        ...unmap(0, 100),
+      ]),
+    );
+    expect(row(found, "munmap")).toEqual({
+      ...{ name: "munmap", count: 3, agreeing: 3 },
+      recorded: { none: 1, ranged: 1, full: 1 },
+      predicted: { none: 1, ranged: 1, full: 1 },
+    });
+    expect(row(found, "mmap")).toMatchObject({ count: 4, agreeing: 4 });
+    expect(row(found, "other page fault")).toMatchObject({ count: 5, agreeing: 5 });
+  });
+
+  test("a fault that reads a file maps 16 pages, aligned, or from where the mapping begins", async () => {
+    const found = await enacted(
+      on(0, 1, [
+        ...[...map(200, 1), fault(200, 6)],
+        ...map(2, 40, "0x2", "0x3"),
+        ...[fault(2, 4), fault(35, 4)],
+        ...[unmap(2, 40)[0], flush(40), unmap(2, 40)[1]],
+        ...map(2, 20, "0x2", "0x3"),
+        ...[fault(5, 4)],
+        ...[unmap(2, 20)[0], flush(16), unmap(2, 20)[1]],
+      ]),
+    );
+    // 2 to 17 and 32 to 41: everything, being more than 33; then 2 to 17 once more.
+    expect(found.disagreements).toEqual([
+      { line: 8, name: "munmap", recorded: "40 pages", predicted: "everything" },
+    ]);
+    expect(row(found, "munmap")).toMatchObject({ count: 2, agreeing: 1 });
+  });
+
+  test("copy-on-write flushes a page; giving the last owner his right back flushes none", async () => {
+    const child = (text: string) => [0, 2, text, 2] as const;
+    const found = await enacted([
+      ...on(0, 1, [...map(0, 4), fault(0, 6), fault(1, 4), fault(1, 7), flush(1)]),
+      ...on(0, 1, ["sched_process_fork: comm=a pid=1 child_comm=a child_pid=2"]),
+      child(fault(0, 7)),
+      child(flush(1)),
+      ...on(0, 1, [fault(0, 7)]),
+    ]);
+    expect(row(found, "write-protection fault")).toMatchObject({
+      ...{ count: 3, agreeing: 3 },
+      predicted: { none: 1, ranged: 2, full: 0 },
+    });
+    expect(found.faults).toEqual({ unneeded: 0, primed: 0 });
+  });
+
+  test("an entry that the recording says was there is made before the fault on it", async () => {
+    const found = await enacted(on(0, 1, [...map(0, 4), fault(0, 7), flush(1)]));
+    expect(row(found, "write-protection fault")).toMatchObject({ count: 1, agreeing: 1 });
+    expect(found.faults).toEqual({ unneeded: 0, primed: 1 });
+  });
+
+  test("a CPU is interrupted while it runs the process, and neither when idle nor when somebody else runs", async () => {
+    const away = (next: string): string =>
+      `sched_switch: prev_comm=app prev_pid=2 prev_prio=120 prev_state=S ==> next_comm=${next} next_prio=120`;
+    const round = on(0, 1, [...map(0, 4), fault(0, 6), unmap(0, 4)[0], flush(1), unmap(0, 4)[1]]);
+    const thread = [[1, 2, fault(100, 6)] as const];
+    const counts = async (...switches: string[]): Promise<number> => {
+      const lines = [...thread, ...switches.map((text) => [1, 2, text] as const), ...round];
+      return (await enacted(lines)).remoteShootdowns.predicted;
+    };
+    expect(await counts()).toBe(1);
+    expect(await counts(away("swapper/1 next_pid=0"))).toBe(0);
+    expect(await counts(away("ksoftirqd/1 next_pid=22"))).toBe(0);
+    expect(await counts(away("other next_pid=33"))).toBe(0);
+    expect(await counts(away("other next_pid=33"), fault(101, 6))).toBe(1);
+  });
+
+  test("a call that failed does nothing, and one without an end does not count", async () => {
+    const found = await enacted(
+      on(0, 1, [
+        ...[...map(0, 4), fault(0, 6)],
+        ...call("munmap", [page(0), "0x4000"], "0xffffffffffffffea"),
+        unmap(0, 4)[0],
+      ]),
+    );
+    expect(row(found, "munmap")).toMatchObject({ count: 1, predicted: { none: 1, ranged: 0, full: 0 } });
+  });
+
+  test("a recording without flushes, and one of another kind, have nothing to compare with", async () => {
+    const path = join(folder, "b");
+    await writeFile(path, perfText(on(0, 1, [fault(0, 6)])));
+    expect(await enactRecording(path)).toBeUndefined();
+    await writeFile(path, "7 munmap(0x7f0000000000, 4096) = 0\n");
+    expect(await enactRecording(path)).toBeUndefined();
+  });
+
+  test("too many CPUs are refused", async () => {
+    const path = join(folder, "c");
+    await writeFile(path, "a 1/1 [4000] 1.000000: x:y: z\n");
+    await expect(enactRecording(path)).rejects.toThrow(/CPUs below 1024, saw CPU 4000/);
+  });
+});
+
+test("the table says what agrees, and where the first disagreements are", async () => {
+  const found = await enacted(
+    on(0, 1, [...map(0, 4), fault(0, 6), unmap(0, 4)[0], flush(-1), unmap(0, 4)[1]]),
+  );
+  expect(recordedLines({ ...found, lost: 3 }, plain)).toMatchInlineSnapshot(`
+    [
+      "Flushes of the recorded kernel and of the simulated one (deferred), a.perf",
+      "",
+      "                  count  recorded: none  ranged  full  predicted: none  ranged  full  agree",
+      "munmap                1               0       0     1                0       1     0      0      0%",
+      "mmap                  1               1       0     0                1       0     0      1  100.0%",
+      "all these calls       2               1       0     1                1       1     0      1   50.0%",
+      "other page fault      1               1       0     0                1       0     0      1  100.0%",
+      "",
+      "                            recorded  predicted  ratio",
+      "remote shootdowns executed         0          0      -",
+      "interrupts received                0          0      -",
+      "",
+      "1 disagreement:",
+      "  line 4, munmap: recorded everything, predicted 1 page",
+      "The recorder dropped 3 events: what is around them may not agree.",
+    ]
+  `);
+});
