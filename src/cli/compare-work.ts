@@ -14,8 +14,8 @@ async function recordedFlushes(work: WorkSpec): Promise<RecordedFlushes[]> {
   const compared: RecordedFlushes[] = [];
   const { recordings } = await import("../trace/format.js");
   const { lenient } = work;
-  for (const [file] of await recordings(work.files, { lenient })) {
-    const flushes = await enactRecording(file!, { lenient });
+  for (const { files } of await recordings(work.files, { lenient })) {
+    const flushes = await enactRecording(files[0]!, { lenient });
     if (flushes !== undefined) compared.push(flushes);
   }
   return compared;
