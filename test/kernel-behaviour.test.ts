@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { policyNames } from "../src/policy/policies.js";
+import { slots } from "../src/policy/slots.js";
 import { ANON_RW, LOAD, privateFile, SHARED_MEMORY, STORE, Stage, sharedFile } from "./kernel-stage.js";
 
 /** `never` loses the point of most of this file. */
@@ -207,6 +208,22 @@ describe("what reclaim costs others", () => {
       expect(flushes("deferred", vpn).dontneed).toBe(1);
       expect(flushes("unified", vpn).dontneed).toBe(0);
       expect(flushes("eager", vpn).dontneed).toBe(0);
+    },
+  );
+
+  test.each(Object.keys(slots.shootdown!.variants).filter((name) => name !== "none"))(
+    "unified owes nothing when all is done, with shootdown=%s",
+    (shootdown) => {
+      const entries = ["madvise", "mprotect", "munmap"];
+      const stage = new Stage({ policy: "unified", set: { shootdown }, entries }).threads(2 * TABLE);
+      for (const page of [0, 1, TABLE]) stage.touch(1, page, STORE);
+      stage.call(0, "madvise", 0, 1, 21);
+      stage.call(0, "mprotect", 0, 2 * TABLE, 1);
+      stage.call(1, "madvise", 1, TABLE + 1, 4);
+      stage.call(0, "munmap", 0, 2 * TABLE);
+      expect(stage.field("mm", 0, "tlb_gen_completed")).toBe(stage.field("mm", 0, "tlb_gen"));
+      expect(stage.field("mm", 0, "tlb_gen")).toBeGreaterThan(3n);
+      expect(stage.violations()).toEqual([]);
     },
   );
 

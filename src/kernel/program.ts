@@ -18,6 +18,7 @@ import { page } from "./page.js";
 import { msync } from "./page-writeback.js";
 import { ptdesc } from "./pgtable.js";
 import { tlbflush_unmap_batch } from "./rmap-batch.js";
+import { unified_unmap_batch } from "./rmap-batch-unified.js";
 import { context_switch, runqueue } from "./sched.js";
 import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
@@ -50,6 +51,7 @@ export const kernelRecords: readonly AnyRecord[] = [
   page,
   swap_info,
   tlbflush_unmap_batch,
+  unified_unmap_batch,
 ];
 
 /** What the programs are assembled for. */

@@ -10,19 +10,17 @@ import {
   record,
   routine,
   type U64,
-  u64,
 } from "../dsl/index.js";
-import { mmdrop } from "./fork-mm.js";
-import { type Mm, mmOf } from "./mm_types.js";
-import { completeGeneration } from "./mm_types-pending.js";
+import type { Mm } from "./mm_types.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import { hasBatches, type KernelOptions } from "./options.js";
 import { ptdesc } from "./pgtable.js";
 import type { Pte } from "./pte.js";
+import { flushUnmapped, noteUnmapped } from "./rmap-batch-unified.js";
 import { flush_tlb_mm, flush_tlb_mm_range } from "./tlb.js";
 import { arch_tlbbatch_add_pending, arch_tlbbatch_flush } from "./tlb-batch.js";
 import { cpumask_any_but_this } from "./tlb-multi.js";
-import { INIT_MM, mmId, mmPointer, TLB_FLUSH_ALL } from "./tlbflush.js";
+import { TLB_FLUSH_ALL } from "./tlbflush.js";
 
 /**
  * What a task owes: the CPUs to flush, whether there is anything, and whether a page of it was dirty.
@@ -33,9 +31,6 @@ export const tlbflush_unmap_batch = record("task", {
   ubc_cpumask: cpumask,
   ubc_flush_required: bool,
   ubc_writable: bool,
-  /** Unified: the address space of the first page, as a pointer, and the generation of the last one; 0 when others are in it too. */
-  ubc_mm: u64,
-  ubc_gen: u64,
 });
 
 /** Where `flushed` begins in `tlb_flush_batched`; the epoch stands behind it. Source: linux mm/rmap.c. */
@@ -63,23 +58,31 @@ const pte_accessible = routine("pte_accessible", (k: Builder, mm: Mm, pte: Pte):
   return accessible.get();
 });
 
+/** An entry that was taken out, its table locked. */
+export interface Unmapped {
+  readonly mm: Mm;
+  readonly table: Expr<U64>;
+  readonly vpn: Expr<U64>;
+}
+
 /**
  * The entry `pteval` of a table is gone and its flush is put off: remember whom to flush, and tell who comes to the table next.
  *
- * The lock of the table is held.
  * Source: linux mm/rmap.c, set_tlb_ubc_flush_pending().
  */
 export const set_tlb_ubc_flush_pending = routine(
   "set_tlb_ubc_flush_pending",
-  (k: Builder, opt: KernelOptions, mm: Mm, table: Expr<U64>, pteval: Pte) => {
+  (k: Builder, opt: KernelOptions, { mm, table, vpn }: Unmapped, pteval: Pte) => {
     const ubc = tlbflush_unmap_batch.at(k.task());
     k.if(pte_accessible(k, mm, pteval), () => {
-      const tlb_gen = arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm);
-      k.write("flush_required", ubc.ubc_flush_required, true);
-      k.fence("barrier", "cbar");
-      if (opt.slots.reclaim === "batched-flag") setFlag(k, opt, mm.tlb_flush_batched, true);
-      else if (opt.slots.reclaim === "unified") noteGeneration(k, mm, table, tlb_gen);
-      else countPending(k, opt, mm.tlb_flush_batched);
+      if (opt.slots.reclaim === "unified") noteUnmapped(k, mm, table, vpn, ubc.ubc_cpumask);
+      else {
+        arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm);
+        k.write("flush_required", ubc.ubc_flush_required, true);
+        k.fence("barrier", "cbar");
+        if (opt.slots.reclaim === "batched-flag") setFlag(k, opt, mm.tlb_flush_batched, true);
+        else countPending(k, opt, mm.tlb_flush_batched);
+      }
       // Whoever has a writable translation that is dirty can store without a look at the entry.
       k.if(pteval.dirty, () => k.write("writable", ubc.ubc_writable, true));
     });
@@ -134,50 +137,21 @@ function setFlag(k: Builder, opt: KernelOptions, batched: Field<U64>, value: boo
   }
 }
 
-/** Source: none; unified reclaim. The batch keeps the address space, so that it can tell when it has flushed it. */
-const noteGeneration = routine(
-  "defer_tlb_gen",
-  (k: Builder, mm: Mm, table: Expr<U64>, tlb_gen: Expr<U64>) => {
-    const ubc = tlbflush_unmap_batch.at(k.task());
-    k.write("defer_tlb_gen", ptdesc.at(table).defer_tlb_gen, tlb_gen);
-    const noted = k.read("ubc->mm", ubc.ubc_mm);
-    k.if(
-      noted.eq(INIT_MM),
-      () => {
-        k.add("mmgrab", mm.mm_count, 1);
-        k.write("ubc->mm = mm", ubc.ubc_mm, mmPointer(mm.id));
-        k.write("ubc->gen = first", ubc.ubc_gen, tlb_gen);
-      },
-      () => {
-        const only = k.var(noted.eq(mmPointer(mm.id)), "only");
-        k.if(only.get(), () => only.set(k.read("ubc->gen", ubc.ubc_gen).ne(0)));
-        k.write("ubc->gen = next", ubc.ubc_gen, only.get().select(tlb_gen, 0));
-      },
-    );
-  },
-);
-
 /** Flush what this task owes. Interrupts are on. Source: linux mm/rmap.c, try_to_unmap_flush(). */
 export const try_to_unmap_flush = routine("try_to_unmap_flush", (k: Builder, opt: KernelOptions) => {
   if (opt.slots.reclaim === "eager" || !hasBatches(opt)) return;
   const ubc = tlbflush_unmap_batch.at(k.task());
+  if (opt.slots.reclaim === "unified") {
+    flushUnmapped(k, opt, ubc.ubc_cpumask);
+    k.write("writable = false", ubc.ubc_writable, false);
+    return;
+  }
   const flush_required = k.read("flush_required", ubc.ubc_flush_required);
   k.if(flush_required, () => {
     arch_tlbbatch_flush(k, opt, ubc.ubc_cpumask);
     k.write("flush_required = false", ubc.ubc_flush_required, false);
     k.write("writable = false", ubc.ubc_writable, false);
-    if (opt.slots.reclaim === "unified") reportFlushed(k);
   });
-});
-
-/** Source: none; unified reclaim. A batch of several address spaces says nothing: then somebody may flush once more. */
-const reportFlushed = routine("complete_tlb_batch", (k: Builder) => {
-  const ubc = tlbflush_unmap_batch.at(k.task());
-  const noted = k.copy(mmId(k.read("ubc->mm", ubc.ubc_mm)), "noted");
-  const tlb_gen = k.read("ubc->gen", ubc.ubc_gen);
-  k.write("ubc->mm = NULL", ubc.ubc_mm, INIT_MM);
-  k.if(tlb_gen.ne(0), () => completeGeneration(k, mmOf(noted, u64.of(0)), tlb_gen));
-  mmdrop(k, noted);
 });
 
 /** The same before a dirty page is written out. Source: linux mm/rmap.c, try_to_unmap_flush_dirty(). */

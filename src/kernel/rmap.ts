@@ -98,7 +98,7 @@ export function clearAndFlush(k: Builder, opt: KernelOptions, { mm, table, vpn, 
     : k.xchg("ptep_get_and_clear", pte, pte_t.zero);
   k.if(
     should_defer_flush(k, opt, mm),
-    () => set_tlb_ubc_flush_pending(k, opt, mm, table, pteval),
+    () => set_tlb_ubc_flush_pending(k, opt, { mm, table, vpn }, pteval),
     () => flush_tlb_page(k, opt, mm, vpn),
   );
   return pteval;

@@ -1,15 +1,6 @@
 /** One flush for pages of many address spaces: whom it has to reach, and reaching them. Part of Linux's tlb.c. */
 
-import {
-  type Builder,
-  bool,
-  type CpuMask,
-  type Expr,
-  maskWord,
-  routine,
-  type U64,
-  u64,
-} from "../dsl/index.js";
+import { type Builder, bool, type CpuMask, maskWord, routine, u64 } from "../dsl/index.js";
 import { type Mm, taskSize } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
@@ -20,7 +11,7 @@ import { cpu_tlbstate, INIT_MM, TLB_FLUSH_ALL, TLB_GENERATION_INVALID } from "./
 const BITS_PER_LONG = 64;
 
 /** Source: linux include/linux/cpumask.h, cpumask_or(): a word after the other, each read once. */
-const cpumask_or = routine("cpumask_or", (k: Builder, into: CpuMask, from: CpuMask) => {
+export const cpumask_or = routine("cpumask_or", (k: Builder, into: CpuMask, from: CpuMask) => {
   for (let word = 0; word * BITS_PER_LONG < k.cpus; word++) {
     const part = k.read(`src ${word}`, maskWord(from, word));
     k.or(`dst ${word}`, maskWord(into, word), part);
@@ -28,19 +19,16 @@ const cpumask_or = routine("cpumask_or", (k: Builder, into: CpuMask, from: CpuMa
 });
 
 /**
- * A batch will flush an address space: raise its generation, and remember the CPUs that run it. Gives the generation.
+ * A batch will flush an address space: raise its generation, and remember the CPUs that run it.
  *
  * In this order: a CPU that loads the address space too late to be remembered sees the new generation when it does.
  * Source: linux arch/x86/include/asm/tlbflush.h, arch_tlbbatch_add_pending().
  */
 export const arch_tlbbatch_add_pending = routine(
   "arch_tlbbatch_add_pending",
-  (k: Builder, opt: KernelOptions, batch: CpuMask, mm: Mm): Expr<U64> => {
-    const tlb_gen = opt.fix["C-no-gen-bump"]
-      ? k.read("mm_tlb_gen", mm.tlb_gen)
-      : k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
+  (k: Builder, opt: KernelOptions, batch: CpuMask, mm: Mm) => {
+    if (!opt.fix["C-no-gen-bump"]) k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
     cpumask_or(k, batch, mm.mm_cpumask);
-    return tlb_gen;
   },
 );
 

@@ -3,10 +3,10 @@
  * the generation of the address space under the lock of the page table and leaves it there; whoever completes a flush says so; whoever
  * relies on an entry owes a flush exactly if the table's generation is not complete.
  *
- * safe where the others are: C1, C2, two zaps of one page (B3), and a batch that reports its flush.
+ * safe where the others are: C1, C2, two zaps of one page (B3), a batch that reports its flush, and one of two address spaces.
  */
 
-import { ANON_RW } from "./pages.js";
+import { ANON_RW, populatePages } from "./pages.js";
 import {
   batchedIs,
   RELIED,
@@ -17,6 +17,7 @@ import {
   USER,
   unmap,
   unmapBatched,
+  unmapInTwo,
 } from "./reclaimed.js";
 import { scenario } from "./scenario.js";
 import { call, stage, threadsOf } from "./stage.js";
@@ -65,6 +66,44 @@ export const subject = scenario({
           does: [[rely(0)], [call("unmap_and_flush", 0, 0)]],
           liberties: STORES,
           windows: [UNMAPPED, RELIED],
+        }),
+    },
+    "two-spaces": {
+      title: "reclaim unmaps pages of two address spaces in one batch",
+      expected: "safe",
+      build: () =>
+        stage({
+          policy: "unified",
+          makesPages: false,
+          extra: (opt) => [unmapInTwo(opt), populatePages()],
+          machine: {
+            cpus: 3,
+            mms: 3,
+            tasks: 3,
+            tables: 12,
+            frames: 4,
+            storeBuffer: 2,
+            tlb: { sets: 1, ways: 1 },
+          },
+          setup: [
+            ...[0, 1, 2].flatMap(
+              (cpu) =>
+                [
+                  { do: "task", task: cpu, mm: cpu },
+                  { do: "switch", cpu, task: cpu },
+                ] as const,
+            ),
+            ...[0, USER].flatMap(
+              (cpu) =>
+                [
+                  { do: "call", cpu, entry: "populate", args: [1] },
+                  { do: "touch", cpu, vpn: 0, kind: 1 },
+                ] as const,
+            ),
+          ],
+          threads: [{ cpu: 1, does: [call("unmap_in_two", 0, 2)] }],
+          liberties: [0, USER].map((cpu) => ({ cpu, may: "touch", vpn: 0, kind: 1 }) as const),
+          windows: [UNMAPPED],
         }),
     },
     "two-zaps": {

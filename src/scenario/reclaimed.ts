@@ -4,7 +4,8 @@
  */
 
 import type { Doing, Liberty, SetupStep } from "../dsl/case.js";
-import { type Builder, type ProgramSource, program } from "../dsl/index.js";
+import { type Builder, type ProgramSource, program, routine, u64 } from "../dsl/index.js";
+import { type Mm, mm_struct, mmOf } from "../kernel/mm_types.js";
 import type { KernelOptions, Mutants, Tunables } from "../kernel/options.js";
 import { pte_none } from "../kernel/pte.js";
 import { clearAndFlush } from "../kernel/rmap.js";
@@ -25,6 +26,26 @@ export function unmapBatched(opt: KernelOptions, flushes = false): ProgramSource
     });
     k.window(UNMAPPED);
     if (flushes) try_to_unmap_flush(k, opt);
+  });
+}
+
+const unmapFirst = routine("unmap_first", (k: Builder, opt: KernelOptions, mm: Mm) => {
+  const vpn = u64.of(0);
+  withPte(k, mm, vpn, (pte, table) => {
+    clearAndFlush(k, opt, { mm, table, vpn, pte });
+  });
+});
+
+/** One batch for page 0 of each of two address spaces: behind its flush, nobody may use them. */
+export function unmapInTwo(opt: KernelOptions): ProgramSource {
+  return program("unmap_in_two", ["one", "other"], (k, args) => {
+    const spaces = [args.one, args.other].map((id, at) =>
+      mmOf(id, k.read(`mm->pgd ${at}`, mm_struct.at(id).pgd)),
+    );
+    for (const mm of spaces) unmapFirst(k, opt, mm);
+    k.window(UNMAPPED);
+    try_to_unmap_flush(k, opt);
+    for (const [at, mm] of spaces.entries()) k.promise(mm.root, 0, 1, "none", `promise ${at}`);
   });
 }
 
