@@ -13,9 +13,10 @@ async function recordedFlushes(work: WorkSpec): Promise<RecordedFlushes[]> {
   const { enactRecording } = await import("../engine/enact-recording.js");
   const compared: RecordedFlushes[] = [];
   const { recordings } = await import("../trace/format.js");
-  const { lenient } = work;
-  for (const { files } of await recordings(work.files, { lenient })) {
-    const flushes = await enactRecording(files[0]!, { lenient });
+  const { lenient, format } = work;
+  const reading = { lenient, ...(format !== undefined && { format }) };
+  for (const { files } of await recordings(work.files, reading)) {
+    const flushes = await enactRecording(files[0]!, reading);
     if (flushes !== undefined) compared.push(flushes);
   }
   return compared;

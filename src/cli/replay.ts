@@ -13,6 +13,7 @@ import {
 } from "./options.js";
 
 const replicateMax = 1024;
+const processesMax = 1024;
 const touchMax = 1_000_000;
 
 /** Recorded traces under several policies. */
@@ -30,7 +31,13 @@ export const replayCommand: CommandModule = {
         type: "string",
         requiresArg: true,
         default: "1",
-        describe: `copies of the recorded process to run side by side, 1 to ${replicateMax}`,
+        describe: `copies of the recorded threads to run side by side in one address space, 1 to ${replicateMax}`,
+      })
+      .option("processes", {
+        type: "string",
+        requiresArg: true,
+        default: "1",
+        describe: `processes that run the trace at once, each in an address space of its own, 1 to ${processesMax}`,
       })
       .option("touch", {
         type: "string",
@@ -52,6 +59,7 @@ export const replayCommand: CommandModule = {
       files: list(raw, "traces"),
       lenient: flag(raw, "lenient"),
       replicate: wholeNumber(raw, "replicate", 1, replicateMax)!,
+      processes: wholeNumber(raw, "processes", 1, processesMax)!,
       ...(touch !== undefined && { touch }),
       ...(format !== undefined && { format }),
     };

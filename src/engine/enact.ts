@@ -73,7 +73,7 @@ export class Enactment {
     );
     for (let cpu = 0; cpu < cpus; cpu++) this.#stage.place(strangers + cpu, size.mms + cpu);
     this.#cpus = new EnactCpus(this.#stage, strangers);
-    this.#records = new RecordWriter(new Relocation(1, file), () => {}, fileImageWord);
+    this.#records = new RecordWriter(new Relocation(1, file), 1, () => {}, fileImageWord);
     this.#records.sink = this.#sink();
     this.#calls = new CallWriter(file, this.#records, 0);
   }

@@ -10,6 +10,8 @@ export type WorkSpec =
       readonly lenient: boolean;
       /** Copies of the recorded process to run side by side. */
       readonly replicate: number;
+      /** Processes that do the same; 1 if not given. */
+      readonly processes?: number;
       /** Name of the format, where the files do not say it themselves. */
       readonly format?: string;
       /** Pages to touch after each mapping call of a trace that has no accesses; undefined is the reader's default. */

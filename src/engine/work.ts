@@ -10,9 +10,9 @@ import type { WorkSpec } from "./task.js";
  */
 export async function openWork(spec: WorkSpec, cpus: number): Promise<Workload> {
   if (spec.kind === "workload") return builtinWorkload(spec.name, spec.params, cpus);
-  const { files, lenient, replicate, touch, format } = spec;
+  const { files, lenient, replicate, processes = 1, touch, format } = spec;
   return openTraceWorkload(files, {
-    ...{ lenient, replicate },
+    ...{ lenient, replicate, processes, cpus },
     ...(touch !== undefined && { touch }),
     ...(format !== undefined && { format }),
   });

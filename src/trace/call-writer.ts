@@ -1,4 +1,4 @@
-import { pageBytes, recordsOf } from "../workload/feed.js";
+import { pageBytes } from "../workload/feed.js";
 import { fileWord, moved, privateWord, rightsOf, sharedWord, type VmaWord } from "../workload/vma-word.js";
 import { InputError } from "./errors.js";
 import type { CallEvent } from "./event.js";
@@ -54,10 +54,12 @@ export class CallWriter {
   *fork(parent: Thread, child: Thread): Writing {
     const { process } = parent;
     yield* this.#records.waitCalls(parent, process.lastRank);
-    process.barrierRank = yield* this.#records.call(parent, "fork", [child.process.mm, child.task]);
+    process.barrierRank = yield* this.#records.call(parent, "fork", [
+      { mm: child.process.mm },
+      { task: child.task },
+    ]);
     process.barrierCaller = parent.number;
-    yield* this.#records.room(parent, recordsOf.start);
-    this.#records.sink.start(parent.task, child.task);
+    yield* this.#records.start(parent, child, true);
   }
 
   *#mmap(thread: Thread, event: Event<"mmap">): Writing {

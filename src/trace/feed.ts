@@ -3,8 +3,9 @@ import { InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
 import { openTrace, type Recording, recordings } from "./format.js";
 import { summarizeTrace } from "./inspect.js";
-import { Numbering } from "./numbering.js";
+import { Numbering, spreadStride } from "./numbering.js";
 import type { Unpackers } from "./open.js";
+import type { Copies } from "./record-writer.js";
 import { addedUp } from "./tally.js";
 import { cannotReplicate, TraceSource } from "./trace-source.js";
 
@@ -17,6 +18,10 @@ export interface ReplayOptions extends ReaderOptions, Unpackers {
   readonly touch?: number | "all";
   /** Copies of every thread, in the same address space at addresses of their own; 1 if not given. */
   readonly replicate?: number;
+  /** Processes that do the same, each in an address space of its own (with so many replicas); 1 if not given. */
+  readonly processes?: number;
+  /** Simulated CPUs, for threads of many processes to be spread over them; 1 if not given. */
+  readonly cpus?: number;
   /** Limit on the threads of one run, copies included; 512 if not given, or what a replicated recording needs. */
   readonly tasks?: number;
 }
@@ -37,29 +42,40 @@ export async function openTraceWorkload(
   files: readonly string[],
   options: ReplayOptions = {},
 ): Promise<Workload> {
-  const copies = options.replicate ?? 1;
+  const copies = { replicas: options.replicate ?? 1, processes: options.processes ?? 1 };
   const traces = await recordings(files, options);
-  const asked = copies === 1 ? tasksDefault : await tasksOfCopies(traces, copies, options);
-  const tasks = Math.min(options.tasks ?? asked, tasksMax);
-  return new TraceWorkload(traces, copies, Math.max(tasks, traces.length * copies), options);
+  const least = traces.length * copies.replicas * copies.processes;
+  const stride = copies.processes === 1 ? least : spreadStride(least, options.cpus ?? 1);
+  const isOnce = copies.replicas * copies.processes === 1;
+  const asked = isOnce ? tasksDefault : await tasksOfCopies(traces, copies, stride, options);
+  const tasks = Math.max(Math.min(options.tasks ?? asked, tasksMax), least);
+  return new TraceWorkload(traces, { copies, stride, tasks }, options);
 }
 
 /** Copies multiply the threads, so these are counted first. */
 async function tasksOfCopies(
   traces: readonly Recording[],
-  copies: number,
+  { replicas, processes }: Copies,
+  stride: number,
   options: ReplayOptions,
 ): Promise<number> {
   let tasks = 0;
   for (const trace of traces) {
     const [file] = trace.files as [string];
     const { threads, forks } = await summarizeTrace(trace.files, options);
-    if (forks > 0) throw cannotReplicate(file);
-    tasks = Math.max(tasks, threads * traces.length * copies);
-    const saw = `${copies} copies of ${threads} threads`;
+    if (forks > 0 && replicas > 1) throw cannotReplicate(file);
+    tasks = Math.max(tasks, threads * stride);
+    const saw = `${replicas * processes} copies of ${threads} threads`;
     if (tasks > tasksMax) throw new InputError({ file }, `at most ${tasksMax} threads in one run`, saw);
   }
   return tasks;
+}
+
+interface Extent {
+  readonly copies: Copies;
+  /** Distance of the task ids of threads that follow each other. */
+  readonly stride: number;
+  readonly tasks: number;
 }
 
 class TraceWorkload implements Workload {
@@ -68,29 +84,39 @@ class TraceWorkload implements Workload {
   readonly mms: number;
   readonly starters: readonly { readonly task: number; readonly mm: number }[];
   readonly #traces: readonly Recording[];
-  readonly #copies: number;
+  readonly #extent: Extent;
   readonly #options: ReplayOptions;
 
-  constructor(traces: readonly Recording[], copies: number, tasks: number, options: ReplayOptions) {
-    this.name = traces.map(({ name }) => name).join("+") + (copies > 1 ? ` x${copies}` : "");
-    this.tasks = tasks;
+  constructor(traces: readonly Recording[], extent: Extent, options: ReplayOptions) {
+    const { replicas, processes } = extent.copies;
+    const copies = replicas * processes;
+    this.name =
+      traces.map(({ name }) => name).join("+") +
+      (replicas > 1 ? ` x${replicas}` : "") +
+      (processes > 1 ? ` in ${processes} processes` : "");
+    this.tasks = extent.tasks;
     // Every process has a task of its own, and a recording that is replicated does not fork.
-    this.mms = copies > 1 ? traces.length : tasks;
-    this.starters = traces.flatMap((_, mm) =>
-      Array.from({ length: copies }, (__, copy) => ({ task: mm * copies + copy, mm })),
+    this.mms = replicas > 1 ? traces.length * processes : extent.tasks;
+    this.starters = traces.flatMap((_, index) =>
+      Array.from({ length: copies }, (__, copy) => ({
+        task: index * copies + copy,
+        mm: index * processes + Math.floor(copy / replicas),
+      })),
     );
     this.#traces = traces;
-    this.#copies = copies;
+    this.#extent = extent;
     this.#options = options;
   }
 
   open(_seed: number): Feed {
-    const copies = this.#copies;
+    const { copies, stride } = this.#extent;
     const touch = this.#options.touch ?? touchDefault;
     const pages = touch === "all" ? Number.POSITIVE_INFINITY : touch;
     const sources = this.#traces.map((trace, index) => {
       const file = trace.files[0]!;
-      const place = { file, index, traces: this.#traces.length, copies };
+      const traces = this.#traces.length;
+      const { replicas, processes } = copies;
+      const place = { file, index, traces, copies: replicas * processes, processes, stride };
       const numbering = new Numbering(place, this.tasks, this.mms);
       const open = (): Promise<TraceReader> => openTrace(trace.files, this.#options);
       return new TraceSource({ open, file, copies, touch: pages, numbering });

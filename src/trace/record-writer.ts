@@ -10,14 +10,23 @@ const imagePages = 16;
 export type Writing<T = void> = Generator<undefined, T>;
 
 /**
+/**
  * An argument of a kernel entry: page numbers move with the copy, all of a call alike, and so does the place of a mapping in its file; `apart`
- * is a page of a range of its own.
+ * is a page of a range of its own. Every copy has a task of its own, and every process an address space.
  */
 export type Argument =
   | { readonly page: number }
   | { readonly apart: number }
   | { readonly word: VmaWord }
+  | { readonly task: number }
+  | { readonly mm: number }
   | number;
+
+/** How often a recording runs: so many copies in each of so many address spaces. */
+export interface Copies {
+  readonly replicas: number;
+  readonly processes: number;
+}
 
 /**
  * Writes records for a thread of a recording and its copies, with the waits that keep the recorded order where it
@@ -33,7 +42,9 @@ export class RecordWriter {
   readonly threads: Thread[] = [];
   sink!: FeedSink;
   readonly relocation: Relocation;
+  /** Copies of each thread: those of the first process, then those of the second, and so on. */
   readonly #copies: number;
+  readonly #processes: number;
   readonly #forget: () => void;
   readonly #imageWord: VmaWord;
 
@@ -41,9 +52,10 @@ export class RecordWriter {
    * `forget` is called when pages may have changed hands, so that what was known about them is stale. `image`: what memory is
    * taken for that no recorded call has mapped.
    */
-  constructor(relocation: Relocation, forget: () => void, image = imageWord) {
+  constructor(relocation: Relocation, processes: number, forget: () => void, image = imageWord) {
     this.relocation = relocation;
-    this.#copies = relocation.copies;
+    this.#processes = processes;
+    this.#copies = relocation.copies * processes;
     this.#forget = forget;
     this.#imageWord = image;
   }
@@ -61,7 +73,7 @@ export class RecordWriter {
     yield* this.room(thread, recordsOf.access);
     const { sink } = this;
     for (let copy = 0; copy < this.#copies; copy++) {
-      const shift = this.relocation.shift(copy, page) * pageBytes;
+      const shift = this.shift(copy, page) * pageBytes;
       sink.access(thread.task + copy, address + shift, kind);
     }
     if (process.threads === 1) return;
@@ -114,11 +126,25 @@ export class RecordWriter {
     return thread.process.lastRank;
   }
 
+  /** `child` may run from here on; one that a fork has not given an address space to gets the one of its process. */
+  *start(parent: Thread, child: Thread, isForked: boolean): Writing {
+    yield* this.room(parent, recordsOf.start);
+    const { sink } = this;
+    for (let copy = 0; copy < this.#copies; copy++) {
+      if (!isForked) sink.thread(child.task + copy, child.process.mm + this.processOf(copy));
+      sink.start(parent.task + copy, child.task + copy);
+    }
+  }
+
   *waitCalls(thread: Thread, rank: number): Writing {
     if (rank <= thread.waitedRank) return;
     thread.waitedRank = rank;
     yield* this.room(thread, recordsOf.waitCalls);
-    for (let copy = 0; copy < this.#copies; copy++) this.sink.waitCalls(thread.task + copy, rank);
+    for (let copy = 0; copy < this.#copies; copy++) {
+      // Ranks of one call's copies follow each other, and a process need not wait for the others' copies.
+      const others = this.relocation.copies === 1 ? this.#processes - 1 - copy : 0;
+      this.sink.waitCalls(thread.task + copy, rank - others);
+    }
   }
 
   /** A call that succeeded on memory without a recorded mapping shows that it was there. */
@@ -167,16 +193,28 @@ export class RecordWriter {
     }
   }
 
+  /** Pages by which `copy` has moved the page; processes are not moved against each other. */
+  shift(copy: number, page: number): number {
+    return this.relocation.shift(copy % this.relocation.copies, page);
+  }
+
+  /** By how much the number of an address space is larger for `copy`. */
+  processOf(copy: number): number {
+    return Math.floor(copy / this.relocation.copies);
+  }
+
   #moved(copy: number, args: readonly Argument[]): (number | bigint)[] {
     let first = Number.POSITIVE_INFINITY;
     for (const argument of args) {
       if (typeof argument !== "number" && "page" in argument) first = Math.min(first, argument.page);
     }
     // The pages of one call are in one piece, and the first is in it; the other may be the end, behind it.
-    const shift = Number.isFinite(first) ? this.relocation.shift(copy, first) : 0;
+    const shift = Number.isFinite(first) ? this.shift(copy, first) : 0;
     return args.map((argument) => {
       if (typeof argument === "number") return argument;
-      if ("apart" in argument) return argument.apart + this.relocation.shift(copy, argument.apart);
+      if ("apart" in argument) return argument.apart + this.shift(copy, argument.apart);
+      if ("task" in argument) return argument.task + copy;
+      if ("mm" in argument) return argument.mm + this.processOf(copy);
       return "word" in argument ? moved(argument.word, shift) : argument.page + shift;
     });
   }

@@ -4,7 +4,7 @@ import { InputError } from "./errors.js";
 import { CALL, type CallEvent, EventBlock, type TraceReader } from "./event.js";
 import type { Numbering } from "./numbering.js";
 import { Process, type Thread } from "./process.js";
-import { joinProcess, RecordWriter, type Writing } from "./record-writer.js";
+import { type Copies, joinProcess, RecordWriter, type Writing } from "./record-writer.js";
 import { Relocation } from "./relocation.js";
 import { Tally } from "./tally.js";
 
@@ -16,7 +16,7 @@ const threadsMax = 4096;
 export interface SourceOptions {
   readonly open: () => Promise<TraceReader>;
   readonly file: string;
-  readonly copies: number;
+  readonly copies: Copies;
   /** Most pages touched where a call gives or takes memory, if accesses are not recorded; Infinity for all. */
   readonly touch: number;
   readonly numbering: Numbering;
@@ -25,6 +25,8 @@ export interface SourceOptions {
 /** One recording on its way into the rings. */
 export class TraceSource {
   readonly #options: SourceOptions;
+  /** Of each thread. */
+  readonly #copies: number;
   readonly #records: RecordWriter;
   #calls!: CallWriter;
   readonly #tally = new Tally();
@@ -42,7 +44,9 @@ export class TraceSource {
   constructor(options: SourceOptions) {
     const { file, copies } = options;
     this.#options = options;
-    this.#records = new RecordWriter(new Relocation(copies, file), () => this.#cacheKeys.fill(-1));
+    this.#copies = copies.replicas * copies.processes;
+    const relocation = new Relocation(copies.replicas, file);
+    this.#records = new RecordWriter(relocation, copies.processes, () => this.#cacheKeys.fill(-1));
     this.#addThread(0, new Process(options.numbering.mm(this.#processes++)), 0);
   }
 
@@ -81,8 +85,7 @@ export class TraceSource {
   }
 
   owns(task: number): boolean {
-    const { copies } = this.#options;
-    return this.#records.threads.some((thread) => thread.task <= task && task < thread.task + copies);
+    return this.#records.threads.some((thread) => thread.task <= task && task < thread.task + this.#copies);
   }
 
   async #open(): Promise<TraceReader> {
@@ -113,8 +116,8 @@ export class TraceSource {
     const number = threads[first]!;
     const { task, process, isAlive } = this.#thread(number);
     if (!isAlive) throw this.#ended(number);
-    const { sink, relocation } = this.#records;
-    const { copies } = relocation;
+    const { sink } = this.#records;
+    const copies = this.#copies;
     const { position: positions } = process.book;
     const isShared = process.threads > 1;
     const [keys, entries] = [this.#cacheKeys, this.#cacheEntries];
@@ -139,7 +142,7 @@ export class TraceSource {
   }
 
   #copyAccess(task: number, copy: number, address: number, kind: AccessKind): void {
-    const shift = this.#records.relocation.shift(copy, Math.floor(address / pageBytes));
+    const shift = this.#records.shift(copy, Math.floor(address / pageBytes));
     this.#records.sink.access(task + copy, address + shift * pageBytes, kind);
   }
 
@@ -178,21 +181,16 @@ export class TraceSource {
   }
 
   *#start(parent: Thread, number: number): Writing {
-    const { copies } = this.#options;
     const { process, waitedRank } = joinProcess(parent);
     // Pages that were one thread's own are known without an entry in the book.
     this.#cacheKeys.fill(-1);
     const child = this.#addThread(number, process, waitedRank);
-    yield* this.#records.room(parent, recordsOf.start);
-    for (let copy = 0; copy < copies; copy++) {
-      this.#records.sink.thread(child.task + copy, process.mm);
-      this.#records.sink.start(parent.task + copy, child.task + copy);
-    }
+    yield* this.#records.start(parent, child, false);
   }
 
   *#fork(parent: Thread, number: number): Writing {
     const { copies, file, numbering } = this.#options;
-    if (copies > 1) throw cannotReplicate(file);
+    if (copies.replicas > 1) throw cannotReplicate(file);
     const child = this.#addThread(number, parent.process.fork(numbering.mm(this.#processes++)), 0);
     yield* this.#calls.fork(parent, child);
   }
@@ -200,7 +198,7 @@ export class TraceSource {
   *#exit(thread: Thread): Writing {
     yield* this.#records.call(thread, "exit", []);
     thread.isAlive = false;
-    for (let copy = 0; copy < this.#options.copies; copy++) this.#records.sink.end(thread.task + copy);
+    for (let copy = 0; copy < this.#copies; copy++) this.#records.sink.end(thread.task + copy);
   }
 
   /** The recording is over for whoever still runs. */
