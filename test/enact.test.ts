@@ -139,6 +139,21 @@ describe("a recorded schedule, enacted", () => {
     expect(await counts(away("other next_pid=33"), fault(101, 6))).toBe(1);
   });
 
+  test("a call that ends while another one of the process has still to flush flushes everything", async () => {
+    const touched = (from: number): string[] => Array.from({ length: 20 }, (_, at) => fault(from + at, 6));
+    const madvise = (index: number): readonly [string, string] =>
+      call("madvise", [page(index), `0x${(20 * 4096).toString(16)}`, "0x4"]);
+    const start = [...on(0, 1, [...map(0, 100), ...touched(0)]), ...on(1, 2, touched(40))];
+    const apart = await enacted([...start, ...on(0, 1, madvise(0)), ...on(1, 2, madvise(40))]);
+    expect(row(apart, "madvise")).toMatchObject({ predicted: { none: 0, ranged: 2, full: 0 } });
+    const [first, second] = [madvise(0), madvise(40)];
+    const nested = await enacted([
+      ...[...start, [0, 1, first[0]] as const, [1, 2, second[0]] as const],
+      ...[[0, 1, first[1]] as const, [1, 2, second[1]] as const],
+    ]);
+    expect(row(nested, "madvise")!.predicted.full).toBeGreaterThan(0);
+  });
+
   test("a call that failed does nothing, and one without an end does not count", async () => {
     const found = await enacted(
       on(0, 1, [

@@ -1,5 +1,5 @@
 /** What the real kernel flushed and what the simulated one flushes, call by call. */
-import { FULL } from "./enact-stage.js";
+import { FULL } from "./enact-counters.js";
 import type { RecordedFlushes } from "./result.js";
 
 /** A call or a fault of the recording. Flushes are numbers of pages, FULL for everything. */

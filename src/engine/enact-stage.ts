@@ -2,13 +2,16 @@
 import type { Program } from "../dsl/program.js";
 import { kernelProgram } from "../kernel/program.js";
 import { IDLE_TASK } from "../kernel/task.js";
+import { machineNumbers, workPrices } from "../machine/preset.js";
+import { skylakeSp } from "../machine/skylake-sp.js";
 import { resolveSlots } from "../policy/policies.js";
 import type { AccessKind, MachineConfig } from "../reference/state.js";
+import { FlushCounters } from "./enact-counters.js";
 import { EngineAbort } from "./load.js";
 import { EngineMachine } from "./machine.js";
 import type { Violation } from "./result.js";
 import { readViolations } from "./violations.js";
-import type { World } from "./world.js";
+import type { Charges, World } from "./world.js";
 
 export interface StageSize {
   readonly cpus: number;
@@ -17,17 +20,17 @@ export interface StageSize {
   readonly frames: number;
 }
 
-/** Pages of a flush that leaves nothing, as the kernel's tlb_flush prints it. */
-export const FULL = -1;
-
 /** What happens on a CPU. `inHandler`: for another CPU, by its interrupt; else for the program that the CPU runs. */
 export interface StageObserver {
   flushed(cpu: number, inHandler: boolean, pages: number): void;
   interrupted(cpu: number): void;
 }
 
-/** Steps of all CPUs without an end of the program that is waited for: it will not come. */
+/** Steps without an end of the program that is waited for: it will not come. */
 const STEPS_MOST = 50_000_000;
+/** Prices of steps say how long a program takes, and so which of them overlap. */
+const machine = machineNumbers(skylakeSp);
+const cyclesPerMicrosecond = machine.ghz * 1000;
 const FAULT_PRESENT = 4;
 const NONE = { sets: 0, ways: 0 } as const;
 const FIRST = ["l1d4k", "l1d4k", "l1d4k"] as const;
@@ -56,10 +59,20 @@ function kernelFor(cpus: number): Program {
   return program;
 }
 
+function chargesOf(program: Program): Charges {
+  const { prices, topology } = machine;
+  return {
+    ...{ prices, works: workPrices(machine, program.works), perCore: topology.threadsPerCore },
+    perCcx: topology.threadsPerCore * topology.coresPerCcx,
+    perSocket: topology.threadsPerCore * topology.coresPerSocket,
+  };
+}
+
 /**
  * Linux as it is today (policy `deferred`, faults that map the pages around), on CPUs that do what they are told.
  *
- * A program that has begun goes on only while somebody is waited for: then all CPUs go on in turn, step by step.
+ * A program goes on as time goes on (`until`), and as far as somebody waits for it. All times are in microseconds of the
+ * recording; a step takes what it costs on skylake-sp.
  */
 export class EnactStage {
   readonly #machine: EngineMachine;
@@ -67,9 +80,14 @@ export class EnactStage {
   readonly #observer: StageObserver;
   readonly #current: number[];
   readonly #counters: FlushCounters;
+  /** CPUs in the kernel, and until when each has got. */
+  readonly #live = new Set<number>();
+  readonly #times: Float64Array;
+  #now = 0;
 
   constructor(size: StageSize, observer: StageObserver) {
-    this.#machine = new EngineMachine(kernelFor(size.cpus), configOf(size), "release", undefined, {
+    const program = kernelFor(size.cpus);
+    this.#machine = new EngineMachine(program, configOf(size), "release", chargesOf(program), {
       ...{ canonical: false, ring: 2, lines: 64 },
       ranges: size.mms > 256 ? 4096 : 65_530,
       cache: 2 ** Math.ceil(Math.log2(2 * size.frames)),
@@ -78,6 +96,7 @@ export class EnactStage {
     this.#observer = observer;
     this.#current = Array.from({ length: size.cpus }, () => Number(IDLE_TASK));
     this.#counters = new FlushCounters(this.#world);
+    this.#times = new Float64Array(size.cpus);
   }
 
   /** The task that a CPU runs. */
@@ -97,19 +116,24 @@ export class EnactStage {
     u64[users] = u64[users]! + 1n;
   }
 
+  /** It is `time`: what has begun before has got as far as it gets by then. */
+  until(time: number): void {
+    while (this.#live.size > 0 && this.#goOn(time));
+    this.#now = time;
+  }
+
   /** Begins a program on a CPU that has finished what it was at. */
   begin(cpu: number, entry: string, args: readonly (number | bigint)[]): void {
     this.finish(cpu);
     this.#machine.start(cpu, entry, args);
+    this.#times[cpu] = this.#now;
+    this.#live.add(cpu);
   }
 
   /** Lets all CPUs go on until this one is back in user mode. Throws: EngineAbort when that does not happen. */
   finish(cpu: number): void {
-    const machine = this.#machine;
-    for (let steps = 0; machine.running(cpu) !== null; steps++) {
-      let moved = false;
-      for (let each = 0; each < this.#current.length; each++) if (this.#goOn(each)) moved = true;
-      if (!moved || steps > STEPS_MOST)
+    for (let steps = 0; this.#live.has(cpu); steps++) {
+      if (!this.#goOn(Number.POSITIVE_INFINITY) || steps > STEPS_MOST)
         throw new EngineAbort(`CPU ${cpu} does not come back from the kernel`);
     }
   }
@@ -130,50 +154,52 @@ export class EnactStage {
     return { faults: outcome.fault, isPresent: (outcome.fault & FAULT_PRESENT) !== 0 };
   }
 
-  /** One step of a CPU, and the interrupt that waits for it. */
-  #goOn(cpu: number): boolean {
-    const machine = this.#machine;
-    const delivered = machine.deliver(cpu);
-    if (delivered) this.#observer.interrupted(cpu);
-    const context = machine.running(cpu);
-    if (context === null) return delivered;
-    const outcome = machine.step(cpu);
+  /** One step of the CPU that is behind the others and can make one, if it begins before `end`. False when there is none. */
+  #goOn(end: number): boolean {
+    const waiting: number[] = [];
+    while (waiting.length < this.#live.size) {
+      const cpu = this.#lastOf(waiting);
+      if (this.#times[cpu]! >= end) return false;
+      if (this.#step(cpu)) {
+        // Whoever waits has waited until now.
+        for (const each of waiting) this.#times[each] = Math.max(this.#times[each]!, this.#times[cpu]!);
+        return true;
+      }
+      waiting.push(cpu);
+    }
+    return this.#interrupt();
+  }
+
+  /** The CPU in the kernel that has got the least far, but for these. */
+  #lastOf(others: readonly number[]): number {
+    let last = -1;
+    for (const cpu of this.#live) {
+      if (!others.includes(cpu) && (last < 0 || this.#times[cpu]! < this.#times[last]!)) last = cpu;
+    }
+    return last;
+  }
+
+  #step(cpu: number): boolean {
+    const context = this.#machine.running(cpu);
+    const cycles = this.#machine.tryStep(cpu);
+    if (cycles === undefined) return false;
+    this.#times[cpu]! += cycles / cyclesPerMicrosecond;
     const pages = this.#counters.flushedBy(cpu);
     if (pages !== undefined) this.#observer.flushed(cpu, context === "interrupt", pages);
-    return delivered || outcome !== "disabled";
-  }
-}
-
-/** What each CPU has counted of its own flushes, looked at after each step. */
-class FlushCounters {
-  readonly #u64: BigUint64Array;
-  readonly #stride: number;
-  /** Words of CPU 0's counters: full flushes, ranged ones, and the pages of those. */
-  readonly #words: readonly [full: number, ranged: number, pages: number];
-  readonly #seen: BigUint64Array;
-
-  constructor(world: World) {
-    const base = world.value("stBase") + world.value("ST_COUNTERS");
-    const word = (name: string): number => base / 8 + world.program.counters.indexOf(name);
-    this.#u64 = world.u64;
-    this.#stride = world.value("stStride") / 8;
-    this.#words = [word("flushes.full"), word("flushes.ranged"), word("flushes.pages")];
-    this.#seen = new BigUint64Array(3 * world.size.cpus);
+    if (this.#machine.running(cpu) === null) this.#live.delete(cpu);
+    return true;
   }
 
-  /** Pages of the flush that the CPU's last step has completed, FULL for all; undefined if it was none. */
-  flushedBy(cpu: number): number | undefined {
-    const full = this.#added(cpu, 0);
-    const ranged = this.#added(cpu, 1);
-    if (full + ranged === 0) return undefined;
-    const pages = this.#added(cpu, 2);
-    return full > 0 ? FULL : pages;
-  }
-
-  #added(cpu: number, which: 0 | 1 | 2): number {
-    const now = this.#u64[this.#words[which] + cpu * this.#stride]!;
-    const added = Number(now - this.#seen[3 * cpu + which]!);
-    this.#seen[3 * cpu + which] = now;
-    return added;
+  /** Everybody waits: pending interrupts are taken. */
+  #interrupt(): boolean {
+    let any = false;
+    for (let cpu = 0; cpu < this.#current.length; cpu++) {
+      if (!this.#machine.deliver(cpu)) continue;
+      any = true;
+      if (!this.#live.has(cpu)) this.#times[cpu] = this.#now;
+      this.#live.add(cpu);
+      this.#observer.interrupted(cpu);
+    }
+    return any;
   }
 }

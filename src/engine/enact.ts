@@ -79,6 +79,7 @@ export class Enactment {
   }
 
   event(event: RecordedEvent): void {
+    this.#stage.until(event.time);
     const known = this.#actors.get(event.tid);
     if (event.kind !== "flush" && known?.fault !== undefined) {
       this.#tally.add(known.fault);
@@ -284,7 +285,7 @@ export class Enactment {
       call: (task, entry, args) => {
         const cpu = this.#cpus.of(task);
         this.#stage.begin(cpu, entry, args);
-        this.#stage.finish(cpu);
+        if (entry === "image") this.#stage.finish(cpu);
       },
       ...{
         compute: nothing,

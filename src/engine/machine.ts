@@ -96,6 +96,12 @@ export class EngineMachine implements SteppableMachine {
     return this.#context(cpu) === before && functions.isLive(cpu) ? "stepped" : "ended";
   }
 
+  /** Takes the CPU's next step: its price in cycles, undefined when it is disabled or there is none. */
+  tryStep(cpu: number): number | undefined {
+    const cost = this.#guarded(() => this.world.functions.step(cpu));
+    return cost < 0 ? undefined : cost;
+  }
+
   /** The price of the CPU's next step; it is taken. Throws when it is disabled or there is none. */
   priceOfStep(cpu: number): number {
     const cost = this.#guarded(() => this.world.functions.step(cpu));
