@@ -22,7 +22,7 @@ export async function checkRequest(work: WorkSpec, options: RunOptions): Promise
     );
   }
   await checkPolicies(options);
-  await openWork(work, options.cpus);
+  await openWork(work, options.cpus, machine.ghz.value);
   return options.json === undefined || options.json === "-" ? undefined : new ResultFile(options.json);
 }
 

@@ -4,9 +4,11 @@ import { checkRequest } from "./check-request.js";
 import { deliver } from "./deliver.js";
 import { execute, exitCodeOf } from "./execute.js";
 import type { RunOptions } from "./options.js";
+import { readWork } from "./read-work.js";
 
 /** What `run` does once its arguments are understood. Sets the exit code. */
-export async function runWork(work: WorkSpec, options: RunOptions): Promise<void> {
+export async function runWork(named: WorkSpec, options: RunOptions): Promise<void> {
+  const work = await readWork(named, options.cpus);
   const file = await checkRequest(work, options);
   const executed = await execute(work, options);
   const [result] = executed.runs;

@@ -2,12 +2,12 @@ import type { Argv } from "yargs";
 import type { WorkSpec } from "../engine/task.js";
 import { list, once, pairs, type RawOptions } from "./options.js";
 
-/** A built-in workload is named, and its parameters follow as key=value, with or without --param. */
+/** A workload is named, or a file of one, and its parameters follow as key=value, with or without --param. */
 export function declareParams(yargs: Argv): Argv {
   return yargs
     .positional("workload", {
       type: "string",
-      describe: "a built-in's name (see `shootdown list workloads`)",
+      describe: "a built-in's name (see `shootdown list workloads`), or a YAML file",
     })
     .positional("params", { type: "string", array: true, describe: "key=value parameters of the workload" })
     .option("param", { type: "string", requiresArg: true, describe: "key=value, the same; may be repeated" });

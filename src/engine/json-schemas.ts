@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { publishedWorkloadSchema } from "../workload/yaml-schema.js";
 import { checkResultSchema } from "./check-result.js";
 import { compareResultSchema, runResultSchema, traceInfoSchema } from "./result.js";
 
@@ -13,6 +14,10 @@ export function jsonSchemas(): Record<string, string> {
     "trace.schema.json": schemaText(
       "A recording: what `shootdown trace info --json` writes",
       traceInfoSchema,
+    ),
+    "workload.schema.json": schemaText(
+      "A workload: what `shootdown run FILE.yaml` and `shootdown compare FILE.yaml` read",
+      publishedWorkloadSchema(),
     ),
     "check.schema.json": schemaText("A check: what `shootdown check --json` writes", checkResultSchema),
   };

@@ -1,7 +1,9 @@
+import type { Plan } from "../workload/plan.js";
 import type { RunResult } from "./result.js";
 
-/** What to run on: a built-in workload with its parameters, or recorded traces. Plain data: it crosses threads. */
+/** What to run on: a built-in workload with its parameters, a plan, or recorded traces. Plain data: it crosses threads. */
 export type WorkSpec =
+  | { readonly kind: "plan"; readonly plan: Plan }
   | { readonly kind: "workload"; readonly name: string; readonly params: Readonly<Record<string, string>> }
   | {
       readonly kind: "trace";

@@ -18,9 +18,10 @@ export interface WorkerInput {
 export async function runTask({ task, index, progress }: WorkerInput): Promise<TaskOutcome> {
   const at = index * progressWords;
   try {
-    const workload = await openWork(task.work, task.cpus);
+    const machine = machineNamed(task.machine);
+    const workload = await openWork(task.work, task.cpus, machine.ghz.value);
     const result = await runSimulation({
-      machine: machineNamed(task.machine),
+      machine,
       policy: await policyOf(task),
       set: task.set,
       cpus: task.cpus,

@@ -40,6 +40,7 @@ export interface Place {
 export class Layout {
   readonly threads: Threads;
   readonly #regions: ReadonlyMap<string, Region>;
+  readonly #pages: number | undefined;
   readonly #mappedFirst: ReadonlySet<string>;
   /** First pages of the regions of processes. */
   readonly #starts = new Map<string, number>();
@@ -49,6 +50,7 @@ export class Layout {
   /** Throws: UsageError when the plan does not fit into an address space, or has more threads or files than fit. */
   constructor(plan: Plan, cpus: number) {
     this.#regions = new Map([[stackName, stack], ...Object.entries(plan.regions)]);
+    this.#pages = plan.pages;
     this.threads = new Threads(plan, cpus);
     this.#mappedFirst = mappedFirst(plan, [...this.#regions.keys()]);
     this.#areaPages = this.#arrange();
@@ -73,7 +75,9 @@ export class Layout {
   get pages(): number {
     const all = this.threads.all;
     const firsts = all.filter((thread) => thread.process.threads[0] === thread);
-    const pages = firsts.reduce((sum, { process }) => sum + this.#privatePages(process), this.#sharedPages());
+    const pages =
+      this.#pages ??
+      firsts.reduce((sum, { process }) => sum + this.#privatePages(process), this.#sharedPages());
     const tables = firsts.length * tablesOfProcess + all.length * tablesOfThread + pages / tablePages;
     return tables <= tablesMin ? pages : Math.max(pages, Math.ceil(tables * pagesOfTable));
   }

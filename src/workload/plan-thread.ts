@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.js";
 import { type AccessKind, type FeedSink, MODIFY, pageBytes, recordsOf, STORE } from "./feed.js";
 import type { Duration, Step } from "./plan.js";
 import type { Barrier } from "./plan-barrier.js";
@@ -26,6 +27,9 @@ export interface Stage {
   /** Counts what threads do, so that it shows when nobody does anything. */
   readonly progress: { moves: number };
 }
+
+/** A loop without any record would take the host's time and none of the machine's. */
+const idleRoundsMax = 1_000_000;
 
 /** Elements are drawn, and written, so many at a time at most. Threads take turns with it. */
 const chunk = new Float64Array(1024);
@@ -94,13 +98,25 @@ export class PlanThread {
       case "barrier":
         return yield* this.#barrier(step);
       case "repeat":
-        for (let round = 0; round < step.times; round++) yield* this.steps(step.steps);
-        return;
+        return yield* this.#repeat(step);
       case "sometimes":
         if (isChosen(this.#random, thresholdOf(step.share))) yield* this.steps(step.steps);
         return;
       case "part":
         return yield* this.#part(step);
+    }
+  }
+
+  *#repeat({ times, steps }: Do<"repeat">): Steps {
+    let idle = 0;
+    for (let round = 0; round < times; round++) {
+      const before = this.sink.position(this.thread.task);
+      yield* this.steps(steps);
+      idle = this.sink.position(this.thread.task) === before ? idle + 1 : 0;
+      if (idle >= idleRoundsMax)
+        throw new UsageError(
+          `threads '${this.thread.group.name}' do nothing in ${idleRoundsMax} rounds of a loop`,
+        );
     }
   }
 

@@ -13,6 +13,8 @@ export interface Plan {
   readonly groups: readonly ThreadGroup[];
   /** How many processes run the threads of a process name; 1 for those that are not mentioned. */
   readonly copies?: Readonly<Record<string, number>>;
+  /** Most pages in use at once; all that the regions have, unless said. */
+  readonly pages?: number;
 }
 
 /**
