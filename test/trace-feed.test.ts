@@ -14,6 +14,7 @@ import { straceText } from "./strace-text.js";
 import { damage, damaged, lackeyText, steps } from "./trace-text.js";
 
 const example = (name: string): string => fileURLToPath(new URL(`../examples/${name}`, import.meta.url));
+const stress = example("stress-ng.ftrace.gz");
 const redis = example("redis.strace.gz");
 const node = example("node-workers.strace.gz");
 
@@ -264,4 +265,10 @@ describe("what a replay refuses", () => {
     const path = await recorded("7 mmap(NULL, 0x1000000000000, PROT_READ, MAP_PRIVATE, 3, 0) = 0x10000\n");
     await expect(replay([path], {}, 64, 1)).rejects.toThrow(/ranges of at least a byte, below 2\^47/);
   });
+});
+
+test("recorded page faults stand for the pages that Linux maps around them, and recorded calls for none", async () => {
+  expect(await openTraceWorkload([stress])).toMatchObject({ faultAround: 16 });
+  expect((await openTraceWorkload([redis])).faultAround).toBeUndefined();
+  expect((await openTraceWorkload([stress, redis])).faultAround).toBeUndefined();
 });

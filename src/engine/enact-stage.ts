@@ -6,6 +6,7 @@ import { machineNumbers, workPrices } from "../machine/preset.js";
 import { skylakeSp } from "../machine/skylake-sp.js";
 import { resolveSlots } from "../policy/policies.js";
 import type { AccessKind, MachineConfig } from "../reference/state.js";
+import { linuxFaultAround } from "../workload/feed.js";
 import { FlushCounters } from "./enact-counters.js";
 import { EngineAbort } from "./load.js";
 import { EngineMachine } from "./machine.js";
@@ -52,7 +53,7 @@ function configOf({ cpus, tasks, mms, frames }: StageSize): MachineConfig {
 const assembled = new Map<number, Program>();
 
 function kernelFor(cpus: number): Program {
-  const tunables = { fault_around_pages: 16 };
+  const tunables = { fault_around_pages: linuxFaultAround };
   const program =
     assembled.get(cpus) ?? kernelProgram(resolveSlots("deferred", {}), { cpus, radixBits: 9, tunables });
   assembled.set(cpus, program);

@@ -69,12 +69,14 @@ function withIsolation(request: RunRequest): RunRequest {
 /** Assembling takes as long as a small run, and the seeds of a comparison share their programs. */
 const assembled = new Map<string, Program>();
 
-function kernelFor({ policy, set = {}, cpus, machine: { pcid, pti } }: RunRequest): Program {
+function kernelFor({ policy, set = {}, cpus, machine: { pcid, pti }, workload }: RunRequest): Program {
   const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
   const slots = resolveSlots(policy, set);
-  const target = { cpus, radixBits: RADIX_BITS, pcid, pti };
+  const { faultAround } = workload;
+  const tunables = faultAround === undefined ? {} : { fault_around_pages: faultAround };
+  const target = { cpus, radixBits: RADIX_BITS, pcid, pti, tunables };
   if (scheme !== undefined) return kernelProgram(slots, { ...target, scheme });
-  const key = JSON.stringify([slots, cpus, pcid, pti]);
+  const key = JSON.stringify([slots, cpus, pcid, pti, tunables]);
   const program = assembled.get(key) ?? kernelProgram(slots, target);
   assembled.set(key, program);
   return program;

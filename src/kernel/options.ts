@@ -141,7 +141,7 @@ export const LINUX_TUNABLES: Tunables = {
   invlpgb_count_max: 8,
   global_asid_cpus: 3,
   global_asid_interval: 32,
-  // Not Linux's 16: which pages the cache has is known of recordings only (docs/modelling.md).
+  // Linux's 16 only where page faults were recorded (docs/modelling.md): else nobody knows which pages the cache has.
   fault_around_pages: 1,
   MMU_GATHER_BUNDLE: 8,
   MAX_GATHER_BATCH: 510,

@@ -1,4 +1,10 @@
-import type { Feed, FeedSink, TraceSummary, Workload } from "../workload/feed.js";
+import {
+  type Feed,
+  type FeedSink,
+  linuxFaultAround,
+  type TraceSummary,
+  type Workload,
+} from "../workload/feed.js";
 import { InputError } from "./errors.js";
 import type { ReaderOptions, TraceReader } from "./event.js";
 import { openTrace, type Recording, recordings } from "./format.js";
@@ -83,6 +89,7 @@ class TraceWorkload implements Workload {
   readonly tasks: number;
   readonly mms: number;
   readonly starters: readonly { readonly task: number; readonly mm: number }[];
+  readonly faultAround?: number;
   readonly #traces: readonly Recording[];
   readonly #extent: Extent;
   readonly #options: ReplayOptions;
@@ -103,6 +110,7 @@ class TraceWorkload implements Workload {
         mm: index * processes + Math.floor(copy / replicas),
       })),
     );
+    if (traces.every(({ isOfFaults }) => isOfFaults)) this.faultAround = linuxFaultAround;
     this.#traces = traces;
     this.#extent = extent;
     this.#options = options;

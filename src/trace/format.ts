@@ -172,6 +172,8 @@ export interface Recording {
   readonly files: readonly string[];
   /** As results name it: that of its file, or what its files have in common. */
   readonly name: string;
+  /** Its accesses are those that faulted. */
+  readonly isOfFaults: boolean;
 }
 
 /**
@@ -184,7 +186,11 @@ export async function recordings(
   names: readonly string[],
   options: ReaderOptions & Unpackers = {},
 ): Promise<readonly Recording[]> {
-  const groups: { readonly key: string | undefined; readonly files: string[]; readonly title: string }[] = [];
+  const groups: (Pick<Recording, "isOfFaults"> & {
+    readonly key: string | undefined;
+    readonly files: string[];
+    readonly title: string;
+  })[] = [];
   for (const file of await filesOf(names)) {
     const opened = await openFile(file, options);
     close(opened);
@@ -192,9 +198,14 @@ export async function recordings(
     const group = key === undefined ? undefined : groups.findLast((each) => each.key === key);
     // The same file twice is two recordings.
     if (group !== undefined && !group.files.includes(file)) group.files.push(file);
-    else groups.push({ key, files: [file], title: titleOf(opened) ?? basename(file) });
+    else {
+      const isOfFaults = "lines" in opened && opened.format.tracepoints !== undefined;
+      groups.push({ key, files: [file], title: titleOf(opened) ?? basename(file), isOfFaults });
+    }
   }
-  return groups.map(({ files, title }) => ({ files, name: files.length === 1 ? title : commonName(files) }));
+  return groups.map(({ files, title, isOfFaults }) => {
+    return { files, name: files.length === 1 ? title : commonName(files), isOfFaults };
+  });
 }
 
 function titleOf(opened: Opened): string | undefined {

@@ -6,6 +6,9 @@ export const FETCH = 2;
 /** A load and a store of the same address in one instruction. */
 export const MODIFY = 3;
 
+/** Pages that Linux maps at once when a file is read, by default. Source: linux mm/memory.c, fault_around_pages. */
+export const linuxFaultAround = 16;
+
 /** Bytes of the smallest page, the unit of every page number in a feed. */
 export const pageBytes = 4096;
 
@@ -21,6 +24,11 @@ export interface Workload {
   readonly starters: readonly { readonly task: number; readonly mm: number | undefined }[];
   /** Hint: most 4 KiB pages resident at once. */
   readonly pages?: number;
+  /**
+   * Pages that a fault on a file maps around it, the page included; 1 unless said. Recordings of page faults need what the
+   * recorded kernel did: the other pages have no fault because of it.
+   */
+  readonly faultAround?: number;
   /** A fresh pass over the same work. The same seed gives the same records. */
   open(seed: number): Feed;
 }
