@@ -2,33 +2,32 @@
  * The adversary: every state that choices can reach, breadth first, each once; so a first violation is a shortest one.
  *
  * A state is loaded once and each of its choices tried on it: choose() changes the world, leave() takes the difference and puts the world
- * back. What the choices lead to is *pending* for a while, so that the places of many in the table of seen states can be asked for
- * together: most are far away in memory. A pending record is
- *
- *   {fingerprint u64, packed state before u32, its number u32, choice u32, bytes of the change u32, 0} change
+ * back. What the choices lead to is looked up and kept by pending.ts.
  */
-import { openBlocks, takeSpan } from "./blocks";
+import { openBlocks } from "./blocks";
 import { buffered } from "./cells";
 import {
   CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, clearDead, cpuOfChoice, NO_CHOICE, REFUSED,
   REFUSED_SPOILT, SPOILT_GROUPS, handlerRegisters, taskRegisters,
 } from "./choose";
 import { openCanonical, sortEntries } from "./canonical";
+import { loadLink, openChain } from "./chain";
 import {
   countDown, countUp, SC_BROADCASTS, SC_COUNTS, SC_CUT, SC_DEADLOCKS, SC_DEPTH, SC_DEPTH_MOST, SC_EXPANDED, SC_FOUND_CHOICE, SC_FOUND_INVARIANT, SC_FOUND_STATE, SC_LIBERTY_COUNT, SC_STATES,
   SC_REDUCTION, SC_STATES_MOST, SC_SWITCHES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told, useControl,
 } from "./control";
 import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
-import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, put, room, take } from "./frontier";
+import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, take } from "./frontier";
 import { cpus, hw, hwBounds } from "./layout";
+import { beginState, dropLast, flush, isKept, keep, nextRecord, openPending, printOfRecord, RECORD_BYTES } from "./pending";
 import { ample, NO_AMPLE } from "./reduce";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
-  ALL_GROUPS, changeMost, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, loadState, nextPrint, openSnapshots, packChanged, packedMost, packFirst,
+  ALL_GROUPS, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, nextPrint, openSnapshots,
 } from "./snapshot";
 import { openSymmetry, rename } from "./symmetry";
-import { add, hasRoom, isSeen, openVisited, statesSeen, touchPlace } from "./visited";
+import { add, hasRoom, isSeen, openVisited, statesSeen } from "./visited";
 import { noteAllWritten } from "./wrote";
 
 export const SEARCH_MORE: u32 = 0;
@@ -45,29 +44,17 @@ export const CUT_SWITCHES: u32 = 2;
 
 const NO_BOUND: u32 = u32.MAX_VALUE;
 const NOBODY: u32 = u32.MAX_VALUE;
-const BATCH: u32 = 32;
-const RECORD_BYTES: usize = 32;
-const RECORD_PACKED: usize = 8;
-const RECORD_STATE: usize = 12;
-const RECORD_CHOICE: usize = 16;
-const RECORD_LENGTH: usize = 20;
 /** Of one state in so many it is checked in release builds, too, that no transition was left half. */
 const CHECK_MASK: u32 = 1023;
 
-let pending: usize = 0;
-let pendingEnd: usize = 0;
-let pendingCount: u32 = 0;
 let status: u32 = SEARCH_MORE;
-/** Number of the loaded state, and where it is packed. */
+/** Number of the loaded state. */
 let state: u32 = 0;
-let packed: usize = 0;
 let depth: u32 = 0;
 /** Number of the first state of the next depth. */
 let depthEnd: u32 = 0;
 /** In the loaded state, the CPU that went on last can go on. */
 let lastGoesOn: bool = false;
-/** Keeps loads alive that are made for their own sake. */
-let touched: u64 = 0;
 
 /** Starts the threads of a case in a world whose setup is done. */
 export function beginPlay(control: usize): void {
@@ -90,15 +77,10 @@ export function openSearch(): u32 {
   openBlocks();
   openSymmetry();
   rename();
-  if (!openSnapshots() || !openVisited() || !openFrontier()) return SEARCH_OUT_OF_MEMORY;
-  pending = takeSpan(<usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024);
-  if (pending == 0 || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
+  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
   if (keepsEdges() && !(openEdges() && noteEdge(loadedPrint, 0, 0))) return SEARCH_OUT_OF_MEMORY;
-  pendingEnd = pending;
-  pendingCount = 0;
   forgetViolations();
   add(loadedPrint, 0, NO_CHOICE);
-  put(packFirst(room(packedMost())));
   state = 0;
   depth = 0;
   depthEnd = 1;
@@ -130,8 +112,9 @@ function expandNext(): u32 {
     return SEARCH_DONE;
   }
   if (statesSeen() >= told(SC_STATES_MOST)) return SEARCH_OUT_OF_STATES;
-  packed = oldest();
-  take(loadState(packed));
+  const link = oldest();
+  take(loadLink(link));
+  if (!beginState(link)) return SEARCH_OUT_OF_MEMORY;
   const found = expand();
   if (found == SEARCH_MORE) state++;
   return found;
@@ -170,17 +153,17 @@ function expandOne(): bool {
   if (enough == NO_AMPLE) return false;
   const cpu = <u32>enough & 255;
   const choice = enough < 256 ? choiceOf(CHOICE_STEP, cpu, 0) : choiceOf(CHOICE_DRAIN, cpu, (<u32>enough >> 8) - 1);
-  if (pendingCount == BATCH && !flush()) {
+  const record = nextRecord();
+  if (record == 0) {
     status = SEARCH_OUT_OF_MEMORY;
     return true;
   }
-  const record = pendingEnd;
   const violations = told(SC_VIOLATIONS);
   const isEnabled = attempt(choice);
   assert(isEnabled); // a disabled step is never enough
   if (ASC_NO_ASSERT == 0) checkLeft();
   if (status != SEARCH_MORE) return true;
-  if (pendingEnd == record) {
+  if (!isKept(record)) {
     // It changed nothing, or broke something; it is tried once more with the others.
     if (told(SC_VIOLATIONS) != violations) {
       countDown(SC_TRANSITIONS);
@@ -188,9 +171,8 @@ function expandOne(): bool {
     }
     return false;
   }
-  if (!isSeen(load<u64>(record))) return true;
-  pendingEnd = record;
-  pendingCount--;
+  if (!isSeen(printOfRecord(record))) return true;
+  dropLast(record);
   countDown(SC_TRANSITIONS);
   return false;
 }
@@ -233,10 +215,11 @@ function attempt(choice: u32): bool {
   if (written != REFUSED_SPOILT && ((<u32>written >> GROUP_CPUS) & 1) != 0) {
     for (let other: u32 = 0; other < cpus; other++) if (other != cpu) sortEntries(other);
   }
-  if (pendingCount == BATCH || pendingEnd + RECORD_BYTES + changeMost() > pending + <usize>BATCH * RECORD_BYTES + 2 * changeMost() + <usize>BATCH * 1024) {
-    if (!flush()) status = SEARCH_OUT_OF_MEMORY;
+  const record = nextRecord();
+  if (record == 0) {
+    status = SEARCH_OUT_OF_MEMORY;
+    return true;
   }
-  const record = pendingEnd;
   let touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
   if (written != REFUSED_SPOILT && rename()) {
     touchedGroups |= ALL_GROUPS;
@@ -267,41 +250,6 @@ function attempt(choice: u32): bool {
   if (written == REFUSED_SPOILT) return false;
   if (nextPrint == loadedPrint) return true;
   countUp(SC_TRANSITIONS);
-  store<u64>(record, nextPrint);
-  store<u32>(record, <u32>packed, RECORD_PACKED);
-  store<u32>(record, state, RECORD_STATE);
-  store<u32>(record, choice, RECORD_CHOICE);
-  store<u32>(record, <u32>(end - record - RECORD_BYTES), RECORD_LENGTH);
-  pendingEnd = end;
-  pendingCount++;
-  return true;
-}
-
-/** Asks for the places of all that is pending at once: what takes long is then on its way together. */
-function touchPending(): void {
-  let sum: u64 = 0;
-  for (let at = pending; at < pendingEnd; at += RECORD_BYTES + <usize>load<u32>(at, RECORD_LENGTH)) sum ^= touchPlace(load<u64>(at));
-  touched = sum;
-}
-
-/** Adds what is pending. Returns false when memory is out. */
-function flush(): bool {
-  touchPending();
-  let at = pending;
-  for (; at < pendingEnd; ) {
-    const change = at + RECORD_BYTES;
-    const end = change + <usize>load<u32>(at, RECORD_LENGTH);
-    if (!hasRoom()) return false;
-    const isNew = add(load<u64>(at), load<u32>(at, RECORD_STATE), load<u32>(at, RECORD_CHOICE));
-    if (keepsEdges() && !noteEdge(load<u64>(at), load<u32>(at, RECORD_STATE), isNew ? statesSeen() - 1 : EDGE_TO_SEEN)) return false;
-    if (isNew) {
-      const to = room(packedMost());
-      if (to == 0) return false;
-      put(packChanged(<usize>load<u32>(at, RECORD_PACKED), load<u64>(at), change, end, to));
-    }
-    at = end;
-  }
-  pendingEnd = pending;
-  pendingCount = 0;
+  keep(nextPrint, state, choice, end);
   return true;
 }

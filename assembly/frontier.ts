@@ -1,6 +1,6 @@
 /*
- * States that are reached and not expanded, first in, first out: packed states (snapshot.ts) in blocks, {u32 next block, u32 end of what is
- * in it, then states}. A state lies in one block. A block goes back when its last state has been taken and `leave` is called.
+ * States that are reached and not expanded, first in, first out: as links (chain.ts) in blocks, {u32 next block, u32 end of what is in it,
+ * then states}. A state lies in one block. A block goes back when its last state has been taken and `leave` is called.
  */
 import { BLOCK_BYTES, giveBlock, takeBlock } from "./blocks";
 

@@ -1,5 +1,5 @@
 /*
- * States of a search: loaded into the world, left by one transition, packed.
+ * States of a search: loaded into the world, and left by one transition.
  *
  * What can differ between two states is cut into pieces of 16 bytes, of STATE and of the holders that lie behind it. The host lists them
  * (src/engine/state-pieces.ts), in groups that are written together. Two copies lie at fixed distances from the world:
@@ -14,8 +14,7 @@
  *
  *   piece    {mask u64, mask u64, salt u64, address u32, 0}                          PIECE_BYTES
  *   group    {address of its first run u32, runs u32}; run {address u32, pieces u32, number of the first piece u32, 0}
- *   change   lines {16 bytes as they became, number u32, 0 ...}                      LINE_BYTES
- *   packed   {fingerprint u64, a bit for each piece that differs from first, those pieces}
+ *   change   lines {16 bytes as they became, address u32, 0 ...}                     LINE_BYTES
  */
 import { takeSpan } from "./blocks";
 import { SC_GROUPS, SC_PIECE_COUNT, SC_PIECE_OF, SC_PIECES, told } from "./control";
@@ -25,7 +24,7 @@ import { forgetWrote, wroteAt, wroteCount, WROTE_MOST } from "./wrote";
 
 const PIECE_BYTES: usize = 32;
 export const LINE_BYTES: usize = 32;
-const LINE_NUMBER: usize = 16;
+export const LINE_ADDRESS: usize = 16;
 const RUN_BYTES: usize = 16;
 
 // Groups: the kinds of record by number, then these; then OF_CPU for each CPU, from GROUP_CPU on.
@@ -62,22 +61,10 @@ let pieceOf: usize = 0;
 /** Distances from the world to the copies. */
 let toLoaded: usize = 0;
 let toFirst: usize = 0;
-/** u64 words of bits of a packed state. */
-let words: u32 = 0;
-/** Bits of the pieces in which the loaded state differs from the first; and room for those of a change. */
-let loadedBits: usize = 0;
-let changeBits: usize = 0;
-/** u32 a piece: where a change has it. */
-let lineOf: usize = 0;
 
 /** Fingerprint of the loaded state, and what the last leave() makes of it. */
 export let loadedPrint: u64 = 0;
 export let nextPrint: u64 = 0;
-
-/** Longest packed state, in bytes. */
-export function packedMost(): usize {
-  return 8 + (<usize>words << 3) + (<usize>told(SC_PIECE_COUNT) << 4);
-}
 
 /** Longest change. */
 export function changeMost(): usize {
@@ -89,19 +76,13 @@ export function openSnapshots(): bool {
   pieces = <usize>told(SC_PIECES);
   groups = <usize>told(SC_GROUPS);
   pieceOf = <usize>told(SC_PIECE_OF);
-  words = (told(SC_PIECE_COUNT) + 63) >> 6;
   const bytes = taskTime - stateBase;
   toLoaded = takeSpan(bytes) - stateBase;
   toFirst = takeSpan(bytes) - stateBase;
-  loadedBits = takeSpan(<usize>words << 3);
-  changeBits = takeSpan(<usize>words << 3);
-  lineOf = takeSpan(<usize>told(SC_PIECE_COUNT) << 2);
-  if (lineOf == 0) return false;
+  if (toFirst + stateBase == 0) return false;
   assert(holders >= stateBase && holders < taskTime);
   memory.copy(stateBase + toLoaded, stateBase, bytes);
   memory.copy(stateBase + toFirst, stateBase, bytes);
-  memory.fill(loadedBits, 0, <usize>words << 3);
-  memory.fill(changeBits, 0, <usize>words << 3);
   loadedPrint = 0x9e3779b97f4a7c15;
   return true;
 }
@@ -140,7 +121,7 @@ function leavePiece(at: usize, number: u32, end: usize): usize {
   const piece = pieceAt(number);
   nextPrint += hashOf(piece, now) - hashOf(piece, was);
   v128.store(end, now);
-  store<u32>(end, number, LINE_NUMBER);
+  store<u32>(end, <u32>at, LINE_ADDRESS);
   v128.store(at, was);
   return end + LINE_BYTES;
 }
@@ -268,91 +249,16 @@ export function checkLeft(): void {
   }
 }
 
-export function printOf(packed: usize): u64 {
-  return load<u64>(packed);
+/** Loads one piece of the state that is to be the loaded one. */
+// @ts-ignore: decorator
+@inline
+export function loadPiece(at: usize, value: v128): void {
+  v128.store(at, value);
+  v128.store(at + toLoaded, value);
 }
 
-/** Loads a packed state; returns where it ends. */
-export function loadState(packed: usize): usize {
-  loadedPrint = load<u64>(packed);
-  let from = packed + 8 + (<usize>words << 3);
-  for (let word: u32 = 0; word < words; word++) {
-    const offset = <usize>word << 3;
-    const fresh = load<u64>(packed + 8 + offset);
-    for (let m = fresh | load<u64>(loadedBits + offset); m != 0; m &= m - 1) {
-      const bit = ctz(m);
-      const at = <usize>load<u32>(pieceAt((word << 6) + <u32>bit), 24);
-      let value: v128;
-      if (((fresh >> bit) & 1) != 0) {
-        value = v128.load(from);
-        from += 16;
-      } else {
-        value = v128.load(at + toFirst);
-      }
-      v128.store(at, value);
-      v128.store(at + toLoaded, value);
-    }
-    store<u64>(loadedBits + offset, fresh);
-  }
-  return from;
-}
-
-/** Packs the first state, which differs from itself nowhere. Returns the end. */
-export function packFirst(to: usize): usize {
-  store<u64>(to, loadedPrint);
-  memory.fill(to + 8, 0, <usize>words << 3);
-  return to + 8 + (<usize>words << 3);
-}
-
-/** Packs the state that a change (up to `end`) makes of a packed one. Returns the end. */
-export function packChanged(packed: usize, print: u64, change: usize, end: usize, to: usize): usize {
-  for (let line = change; line < end; line += LINE_BYTES) {
-    const number = load<u32>(line, LINE_NUMBER);
-    const at = changeBits + (<usize>(number >> 6) << 3);
-    store<u64>(at, load<u64>(at) | (<u64>1 << <u64>(number & 63)));
-    store<u32>(lineOf + (<usize>number << 2), <u32>line);
-  }
-  store<u64>(to, print);
-  const bits = to + 8;
-  let from = packed + 8 + (<usize>words << 3);
-  let out = bits + (<usize>words << 3);
-  for (let word: u32 = 0; word < words; word++) {
-    const offset = <usize>word << 3;
-    const before = load<u64>(packed + 8 + offset);
-    const changed = load<u64>(changeBits + offset);
-    let kept = before | changed;
-    let rest = before;
-    for (let m = changed; m != 0; m &= m - 1) {
-      const bit = ctz(m);
-      // What lies before it is as it was.
-      const below = rest & ((<u64>1 << bit) - 1);
-      for (let n = popcnt(below); n != 0; n--) {
-        v128.store(out, v128.load(from));
-        from += 16;
-        out += 16;
-      }
-      rest &= ~below;
-      const number = (word << 6) + <u32>bit;
-      const value = v128.load(<usize>load<u32>(lineOf + (<usize>number << 2)));
-      const first = v128.load(<usize>load<u32>(pieceAt(number), 24) + toFirst);
-      if (((rest >> bit) & 1) != 0) {
-        from += 16;
-        rest &= ~(<u64>1 << bit);
-      }
-      if (v128.any_true(v128.xor(value, first))) {
-        v128.store(out, value);
-        out += 16;
-      } else {
-        kept &= ~(<u64>1 << bit);
-      }
-    }
-    for (let n = popcnt(rest); n != 0; n--) {
-      v128.store(out, v128.load(from));
-      from += 16;
-      out += 16;
-    }
-    store<u64>(bits + offset, kept);
-    store<u64>(changeBits + offset, 0);
-  }
-  return out;
+// @ts-ignore: decorator
+@inline
+export function setLoadedPrint(print: u64): void {
+  loadedPrint = print;
 }

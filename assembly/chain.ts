@@ -1,0 +1,128 @@
+/*
+ * States that wait to be expanded, each as what differs from the one that was appended before it: states that are found one after the other
+ * are much alike, six or seven pieces of some forty that differ from the first state.
+ *
+ *   link   {fingerprint u64, lines u32, 0} lines {16 bytes, address u32}
+ *
+ * Two more copies of the world lie at fixed distances from it. *behind* is the state whose successors are being appended, and *last* the
+ * one that was appended last. Where the two may differ is in a list: at the change that led to last, and wherever behind moved since.
+ */
+import { takeSpan } from "./blocks";
+import { put, room } from "./frontier";
+import { stateBase, taskTime } from "./layout";
+import { LINE_ADDRESS, LINE_BYTES, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
+import { SC_PIECE_COUNT, told } from "./control";
+
+const LINK_COUNT: usize = 8;
+const LINK_HEADER: usize = 16;
+const LINK_LINE: usize = 20;
+const LINK_ADDRESS: usize = 16;
+
+let toBehind: usize = 0;
+let toLast: usize = 0;
+/** u32 addresses of pieces, and how many. */
+let listed: usize = 0;
+let listedCount: u32 = 0;
+/** {u32 turn in which it was listed last, u32 turn in which it was changed last} for each word of STATE. */
+let turns: usize = 0;
+let turn: u32 = 0;
+/** Longest link. */
+let linkMost: usize = 0;
+
+/** Takes the world as it is for the first state, and appends it. Returns false when memory is out. */
+export function openChain(): bool {
+  const bytes = taskTime - stateBase;
+  const pieces = <usize>told(SC_PIECE_COUNT);
+  toBehind = takeSpan(bytes) - stateBase;
+  toLast = takeSpan(bytes) - stateBase;
+  listed = takeSpan(pieces << 2);
+  turns = takeSpan(bytes);
+  linkMost = LINK_HEADER + pieces * LINK_LINE;
+  const to = room(linkMost);
+  if (turns == 0 || to == 0) return false;
+  memory.copy(stateBase + toBehind, stateBase, bytes);
+  memory.copy(stateBase + toLast, stateBase, bytes);
+  memory.fill(turns, 0, bytes);
+  listedCount = 0;
+  turn = 1;
+  store<u64>(to, loadedPrint);
+  store<u64>(to, 0, LINK_COUNT);
+  put(to + LINK_HEADER);
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function endOf(link: usize): usize {
+  return link + LINK_HEADER + <usize>load<u32>(link, LINK_COUNT) * LINK_LINE;
+}
+
+/** Makes the world the next state, which is one link away from it. Returns the link's end. */
+export function loadLink(link: usize): usize {
+  setLoadedPrint(load<u64>(link));
+  const end = endOf(link);
+  for (let line = link + LINK_HEADER; line < end; line += LINK_LINE) {
+    loadPiece(<usize>load<u32>(line, LINK_ADDRESS), v128.load(line));
+  }
+  return end;
+}
+
+// @ts-ignore: decorator
+@inline
+function turnsOf(at: usize): usize {
+  return turns + (at - stateBase);
+}
+
+// @ts-ignore: decorator
+@inline
+function list(at: usize): void {
+  const mark = turnsOf(at);
+  if (load<u32>(mark) == turn) return;
+  store<u32>(mark, turn);
+  store<u32>(listed + (<usize>listedCount << 2), <u32>at);
+  listedCount++;
+}
+
+/** Successors of the next state are appended from here on. */
+export function follow(link: usize): void {
+  const end = endOf(link);
+  for (let line = link + LINK_HEADER; line < end; line += LINK_LINE) {
+    const at = <usize>load<u32>(line, LINK_ADDRESS);
+    v128.store(at + toBehind, v128.load(line));
+    list(at);
+  }
+}
+
+/** Appends a line if a piece of the last state is not `value`; returns the new end of the lines. */
+// @ts-ignore: decorator
+@inline
+function appendPiece(at: usize, value: v128, end: usize): usize {
+  if (!v128.any_true(v128.xor(value, v128.load(at + toLast)))) return end;
+  v128.store(at + toLast, value);
+  v128.store(end, value);
+  store<u32>(end, <u32>at, LINK_ADDRESS);
+  return end + LINK_LINE;
+}
+
+/** Appends the state that a change (lines of snapshot.ts up to `end`) makes of the one behind. Returns false when memory is out. */
+export function append(print: u64, change: usize, end: usize): bool {
+  const link = room(linkMost);
+  if (link == 0) return false;
+  let out = link + LINK_HEADER;
+  for (let line = change; line < end; line += LINE_BYTES) {
+    const at = <usize>load<u32>(line, LINE_ADDRESS);
+    store<u32>(turnsOf(at), turn, 4);
+    out = appendPiece(at, v128.load(line), out);
+  }
+  for (let i: u32 = 0; i < listedCount; i++) {
+    const at = <usize>load<u32>(listed + (<usize>i << 2));
+    if (load<u32>(turnsOf(at), 4) != turn) out = appendPiece(at, v128.load(at + toBehind), out);
+  }
+  store<u64>(link, print);
+  store<u64>(link, <u64>((out - link - LINK_HEADER) / LINK_LINE), LINK_COUNT);
+  put(out);
+  listedCount = 0;
+  turn++;
+  for (let line = change; line < end; line += LINE_BYTES) list(<usize>load<u32>(line, LINE_ADDRESS));
+  return true;
+}
