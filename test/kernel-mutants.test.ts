@@ -330,6 +330,10 @@ const searched: readonly MutantName[] = [
   "C-no-gen-bump",
   "C-copy-before-flush",
   "C-swapin-new-frame",
+  "D-writable-shared-page",
+  "D-writable-untracked",
+  "D-writable-armed",
+  "D-writable-clean-file",
 ];
 
 test("every mutant has a schedule", () => {

@@ -199,17 +199,21 @@ const can_change_pte_writable = routine(
   "can_change_pte_writable",
   (k: Builder, opt: KernelOptions, vma: Vma, ptent: Pte): Expr<Bool> => {
     const can = k.var(false, "can_write");
-    const untracked = vma.soft_dirty.not().or(ptent.soft_dirty).and(ptent.uffd_wp.not());
-    k.if(vma.write.and(ptent.write.not()).and(ptent.protnone.not()).and(untracked), () => {
+    const untracked = opt.fix["D-writable-untracked"]
+      ? bool.of(true)
+      : vma.soft_dirty.not().or(ptent.soft_dirty);
+    const unarmed = opt.fix["D-writable-armed"] ? bool.of(true) : ptent.uffd_wp.not();
+    const heard = untracked.and(unarmed);
+    k.if(vma.write.and(ptent.write.not()).and(ptent.protnone.not()).and(heard), () => {
       k.if(
         vma.shared,
         // A page of a file that is dirty has told its file system already.
-        () => can.set(ptent.dirty),
+        () => can.set(opt.fix["D-writable-clean-file"] ? true : ptent.dirty),
         () =>
           k.if(ptent.special.not(), () => {
             if (opt.fix["cow-by-refcount"]) return;
             const flags = k.read("PageAnonExclusive", page.at(ptent.pfn).flags);
-            can.set(isExclusive(flags));
+            can.set(opt.fix["D-writable-shared-page"] ? true : isExclusive(flags));
           }),
       );
     });

@@ -94,6 +94,13 @@ export const MUTANTS = {
   "C-swapin-new-frame": "a fault on a swapped page reads it anew although the page is still there",
   "D-plain-rmw": "mprotect reads and stores an entry where it should exchange it",
   "D-wrprotect-no-flush": "taking the write right away counts as a change that needs no flush",
+  "D-writable-shared-page": "mprotect gives the write right back to a page that somebody else maps too",
+  "D-writable-untracked":
+    "mprotect gives the write right back although soft-dirty tracking waits for the first write",
+  "D-writable-armed":
+    "mprotect gives the write right back although userfaultfd's monitor waits for the first write",
+  "D-writable-clean-file":
+    "mprotect gives the write right back to a clean page of a file, whose file system waits for the first write",
   "cow-by-refcount":
     "a private page is copied when it has another reference, exclusive or not (Linux 5.8 to 5.18)",
   "cow-no-flush": "copy-on-write replaces the entry without a flush",
