@@ -4,14 +4,13 @@
  */
 import { frameOf, PAY_WRITE } from "./assoc";
 import { CFG_ORACLE, config } from "./config";
-import { isHolder } from "./holders";
-import { CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw, LOG_MAX } from "./layout";
+import { CK_LOG_COUNT, ckLog, clk, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw, LOG_MAX } from "./layout";
 import { COPIED, FREED, markOf, setMark, JUDGED } from "./marks";
 import {
   FM_BYTES, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_TO, FM_COPY_VPN, FM_LOST_CPU, NO_SITE, SITE_COPY, SITE_LOST_KIND,
   SITE_LOST_MADE, FM_JUDGED, FW_LIVE, FW_WATCHED,
 } from "./meta";
-import { visit } from "./oracle";
+import { visitAll } from "./oracle";
 import { LOST_WRITE, report, frameSiteAt } from "./report";
 
 /** In the low bits of a log entry that is no page-table entry's address, and its words. */
@@ -36,9 +35,7 @@ export function copyBegins(source: u32, target: u32, root: u32, vpn: u64, site: 
   store<u32>(to, root, FM_COPY_ROOT);
   store<u64>(to, vpn, FM_COPY_VPN);
   store<u32>(frameSiteAt(target), site, SITE_COPY);
-  for (let other: u32 = 0; other < cpus; other++) {
-    if (isHolder(root, other)) visit(other, other, root, vpn, 0, 1, source, site);
-  }
+  visitAll(0, root, vpn, 0, 1, source, site);
 }
 
 /** Takes a copy off its source's chain. */

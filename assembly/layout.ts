@@ -19,11 +19,15 @@
  */
 import {
   CFG_CACHE, CFG_CANONICAL, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
-  CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, COUNTERS_MAX, TLB_STRUCTURES,
+  CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, TLB_STRUCTURES,
 } from "./config";
 import { OP_BYTES } from "./isa";
+import {
+  CALLS_WINDOW, CK_STAMPS, ENTRY_BYTES, HW_REGS, LOG_MAX, RECORD_KINDS, SAMPLES_MAX, ST_FIXED, TT_BYTES, WAIT_BUCKETS,
+} from "./offsets";
 import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES, RANGE_BYTES } from "./meta";
 
+export * from "./offsets";
 export const PROGRAM: usize = 65536;
 export let cpus: u32 = 0;
 export let maskWords: u32 = 0;
@@ -57,42 +61,12 @@ export let hwStride: usize = 0;
 export let hwBounds: usize = 0;
 export let slots: u32 = 0;
 
-// Offsets within hw[cpu].
-export const HW_PC0: usize = 0;
-export const HW_LIVE0: usize = 4;
-export const HW_STATUS0: usize = 8;
-export const HW_PC1: usize = 16;
-export const HW_LIVE1: usize = 20;
-export const HW_STATUS1: usize = 24;
-export const HW_IRQ_OFF: usize = 32;
-export const HW_IN_IRQ: usize = 36;
-export const HW_PENDING: usize = 40;
-export const HW_ROOT: usize = 44;
-export const HW_PCID: usize = 48;
-/** Current task + 1; 0 is the idle task. */
-export const HW_TASK: usize = 52;
-export const HW_SB_COUNT: usize = 56;
-/** TLB entries of this CPU that carry a mark of the oracle. */
-export const HW_MARKS: usize = 60;
-export const HW_QUEUE_HEAD: usize = 64;
-export const HW_QUEUE_COUNT: usize = 68;
-/** 1 once the call in the task context has taken a step. */
-export const HW_STARTED: usize = 72;
-/** u16: spinlocks that this CPU holds. */
-export const HW_SPINS: usize = 76;
-/** u16: how far the thread has come in a case that is played, number of its item << 1, and PLAY_FAULT (script.ts). */
-export const HW_PLAY: usize = 78;
-export const HW_REGS: usize = 80;
 export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
 export let hwQueue: usize = 0;
 export let hwBroadcast: usize = 0;
 /** What a slot holds, in one piece, so that an access touches few lines of the host: {key u64, payload u64, ghost u64}. */
 export let hwEntries: usize = 0;
-export const ENTRY_BYTES: usize = 24;
-export const ENTRY_PAYLOAD: usize = 8;
-export const ENTRY_GHOST: usize = 16;
-export const ENTRY_ROOT: usize = 20;
 /** One u16 a slot. */
 export let hwMarks: usize = 0;
 /** One u64 a slot, in a canonical world. */
@@ -103,6 +77,8 @@ export let dueTree: usize = 0;
 export let dueLeaves: u32 = 0;
 export let lines: usize = 0;
 export let holders: usize = 0;
+/** Rows of `holders` behind those of tables: a power of two. */
+export let regionRows: u32 = 0;
 export let taskTime: usize = 0;
 export let waitBuckets: usize = 0;
 /** u32 a CPU: the word that it waits for, or 0. Apart from clk[cpu], so that a write with waiters reads few lines. */
@@ -114,73 +90,16 @@ export let callsDone: usize = 0;
 export let clkBase: usize = 0;
 export let clkStride: usize = 0;
 
-// Offsets within clk[cpu].
-export const CK_CLOCK: usize = 0;
-export const CK_ARRIVAL: usize = 8;
-export const CK_WAIT_SINCE: usize = 16;
-export const CK_TRAP_TIME: usize = 24;
-export const CK_SHOOTDOWN_SINCE: usize = 32;
-export const CK_SLICE_END: usize = 40;
-export const CK_MODE: usize = 48;
-export const CK_TRAP: usize = 52;
-export const CK_TRAP_A: usize = 56;
-export const CK_TRAP_B: usize = 64;
-export const CK_ENTRY: usize = 68;
-export const CK_IN_SHOOTDOWN: usize = 72;
-export const CK_TICK: usize = 84;
-export const CK_LOG_COUNT: usize = 88;
-export const CK_WAIT_LOCK: usize = 92;
-export const CK_NEXT_TASK: usize = 96;
-export const CK_LAST_FAULT: usize = 104;
-export const CK_FAULT_REPEATS: usize = 112;
-/** In a world that is not canonical: number of the call in the task context, counted over all CPUs. */
-export const CK_CALL: usize = 120;
-/** A feed record for an access that no feed holds. */
-export const CK_RECORD: usize = 128;
-/** What run() of quick.ts works on: one line. */
-export const CK_RUN: usize = 192;
-/** Two tables of 256 u32, {u16 slot, u16 its way}: a recent slot for a page's low bits, for data and for instructions. */
-export const CK_HINTS: usize = 256;
-export const HINT_BYTES: usize = 1024;
-/** 128 u32: a recent slot of the paging-structure entry for a page table's low bits. */
-export const CK_REGIONS: usize = CK_HINTS + 2 * HINT_BYTES;
-export const REGION_MASK: u64 = 127;
-/** One u32 a slot. */
-export const CK_STAMPS: usize = CK_REGIONS + 512;
 /** One u16 a slot: 0 when it is empty, else a hash of its key, so that a set is searched by a few comparisons. */
 export let ckTags: usize = 0;
 /** A set's tags are read by whole vectors, past the last slot too. */
 const TAG_SLACK: usize = 64;
 export let ckLines: usize = 0;
 export let ckLog: usize = 0;
-/** A/D updates that one CPU may log in one bound phase; a full log ends its turn. */
-export const LOG_MAX: u32 = 1024;
-
-// Offsets within task time: {consumed u64, limit u64 (records appended), state u32, flags u32, wait a u64, wait b u64}.
-export const TT_BYTES: usize = 64;
-export const TT_CONSUMED: usize = 0;
-export const TT_APPENDED: usize = 8;
-export const TT_STATE: usize = 16;
-export const TT_FLAGS: usize = 20;
-export const TT_WAIT_A: usize = 24;
-export const TT_WAIT_B: usize = 32;
-/** Earliest cycle at which the task may run again. */
-export const TT_READY: usize = 40;
-/** Records consumed at the start of the quantum: what others may look at in a bound phase. */
-export const TT_SEEN: usize = 48;
 
 export let statsBase: usize = 0;
 export let stBase: usize = 0;
 export let stStride: usize = 0;
-export const ST_CYCLES: usize = 0; // u64 x 8, by CYCLES_*
-export const ST_TLB: usize = 64; // u64 x 24, by TLB_* and what follows it in stats.ts
-export const ST_COUNTERS: usize = 256; // u64 x COUNTERS_MAX, by Program.counters
-export const ST_VIOLATIONS: usize = ST_COUNTERS + 8 * <usize>COUNTERS_MAX; // VIOLATION_BYTES x 8 invariants
-export const VIOLATION_BYTES: usize = 64;
-export const ST_WINDOWS: usize = ST_VIOLATIONS + 8 * VIOLATION_BYTES; // u64 x 64: times a window was entered
-/** Site + 1 of the last step that took a spinlock or switched interrupts off. */
-export const ST_ATOMIC: usize = ST_WINDOWS + 64 * 8;
-export const ST_FIXED: usize = ST_ATOMIC + 8;
 export let stMade: usize = 0;
 export let stBroken: usize = 0;
 /** Four u64 a slot, in a world that is not canonical. */
@@ -192,17 +111,11 @@ export let frameSites: usize = 0;
 export let tableSites: usize = 0;
 /** {u32 count, u32 lost} then SAMPLES_MAX x {u32 entry, u32 cpu, u64 cycles}. */
 export let samples: usize = 0;
-export const SAMPLES_MAX: u32 = 65536;
 
 export let feedBase: usize = 0;
 export let ringBytes: usize = 0;
 export let memoryEnd: usize = 0;
 
-/** Calls that may be outstanding in feeds at once: bits of the window of `callsDone`. */
-export const CALLS_WINDOW: u32 = 1 << 21;
-export const WAIT_BUCKETS: u32 = 1024;
-
-export const RECORD_KINDS: u32 = 6;
 function line(address: usize): usize {
   return (address + 63) & ~(<usize>63);
 }
@@ -289,7 +202,9 @@ function planTime(at: usize): usize {
   lines = at;
   at = line(at + ((stateEnd - stateBase) >> 4));
   holders = at;
-  at = line(at + ((<usize>config(CFG_TABLES) * <usize>maskWords) << 3));
+  regionRows = 1;
+  while (regionRows < config(CFG_TABLES)) regionRows <<= 1;
+  at = line(at + ((<usize>(config(CFG_TABLES) + regionRows) * <usize>maskWords) << 3));
   taskTime = at;
   at += <usize>config(CFG_TASKS) * TT_BYTES;
   waitBuckets = at;

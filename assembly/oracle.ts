@@ -7,11 +7,11 @@
  *
  * `made` of a slot is the site that made it stale, `broken` the site that promised (a call's return) or freed although it was.
  */
-import { isHolder } from "./holders";
+import { holdersOf, isHolder } from "./holders";
 import { CFG_CANONICAL, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, HW_ROOT, hw, pools, pteAddress, radixBits, radixMask,
+  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, HW_ROOT, hw, maskWords, pools, pteAddress, radixBits, radixMask,
   slots, st, stBroken, stMade, tableMetaOf, tablePages,
 } from "./layout";
 import {
@@ -63,7 +63,7 @@ function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   if (site != NO_SITE) store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
 }
 
-/** Calls back for every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied. */
+/** Looks at every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied, 2 there is none. */
 export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
   const c = hw(cpu);
   for (let family: u32 = 0; family < 3; family++) {
@@ -74,6 +74,7 @@ export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, wha
       const key = load<u64>(entryAt(c, slot));
       if (key == 0 || pageOf(key) != page || (<u32>(key >> 1) & 3) != size) continue;
       if (load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
+      assert(what != 2); // a holder that holders.ts missed
       if (what == 0) compare(maker, cpu, slot, value, site);
       else markCopied(cpu, slot, <u32>value);
     }
@@ -98,8 +99,23 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
   const vpn = load<u64>(meta, TM_BASE) + (index << <u64>(radixBits * level));
   if (isLeaf) closeCopy(root, vpn, pfnOf(value), site);
   const now = isLeaf ? value : 0;
-  for (let other: u32 = 0; other < cpus; other++) {
-    if (isHolder(root, other)) visit(cpu, other, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
+  visitAll(cpu, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
+}
+
+/** visit() for every CPU that may have the page. */
+export function visitAll(maker: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
+  for (let word: u32 = 0; word < maskWords; word++) {
+    const bits = holdersOf(root, page, size, word);
+    for (let m = bits; m != 0; m &= m - 1) visit(maker, (word << 6) + <u32>ctz(m), root, page, size, what, value, site);
+    if (!ASC_NO_ASSERT) mustBeElsewhere(root, ~bits, word, page, size);
+  }
+}
+
+/** Nobody but the holders has the page: told by the debug build. */
+function mustBeElsewhere(root: u32, others: u64, word: u32, page: u64, size: u32): void {
+  for (let m = others; m != 0; m &= m - 1) {
+    const cpu = (word << 6) + <u32>ctz(m);
+    if (cpu < cpus && isHolder(root, cpu)) visit(cpu, cpu, root, page, size, 2, 0, NO_SITE);
   }
 }
 

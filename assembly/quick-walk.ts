@@ -6,6 +6,7 @@ import { firstOf, frameOf, PAY_EXEC, PAY_MASK, PAY_SHIFT, structureAt, tagOf, vi
 import { PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
 import { AT_FRAMES, AT_TABLES } from "./fixed";
+import { wayTaken } from "./holders";
 import { CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, radixBits, REGION_MASK } from "./layout";
 import { walkCost } from "./lines";
 import { exists, tableOf } from "./walk";
@@ -116,10 +117,10 @@ function uppers(
     use(k, top, tick);
   } else {
     cycles = walkCost(cpu, k, at3);
-    fillUpper(k, entries, tags, PWC_PML4E, page2 >> <u64>radix, key, tick, tableOf(load<u64>(at3)), w4);
+    fillUpper(cpu, k, entries, tags, PWC_PML4E, page2 >> <u64>radix, key, tick, tableOf(load<u64>(at3)), w4);
   }
   cycles += walkCost(cpu, k, at2);
-  fillUpper(k, entries, tags, PWC_PDPTE, page2, key, tick, tableOf(load<u64>(at2)), w4);
+  fillUpper(cpu, k, entries, tags, PWC_PDPTE, page2, key, tick, tableOf(load<u64>(at2)), w4);
   return cycles;
 }
 
@@ -187,7 +188,7 @@ export function quickWalk(
     reads = at3 != 0 ? 4 : at2 != 0 ? 3 : 2;
     cycles = uppers(cpu, k, entries, tags, page, key, tick, upper, top, at2, at3, w4, radix);
     cycles += walkCost(cpu, k, at1);
-    known = fillUpper(k, entries, tags, PWC_PDE, page, key, tick, table, w3);
+    known = fillUpper(cpu, k, entries, tags, PWC_PDE, page, key, tick, table, w3);
   }
   store<u32>(hint, known, CK_REGIONS);
   cycles += walkCost(cpu, k, at);
@@ -202,11 +203,14 @@ export function quickWalk(
 
 // @ts-ignore: decorator
 @inline
-function fillUpper(k: usize, entries: usize, tags: usize, structure: u32, page: u64, key4k: u64, tick: u32, table: u32, known: u32): u32 {
+function fillUpper(
+  cpu: u32, k: usize, entries: usize, tags: usize, structure: u32, page: u64, key4k: u64, tick: u32, table: u32, known: u32,
+): u32 {
   const d = structureAt(structure);
   const first = firstIn(d, page, known);
   const way = victimOf(k + CK_STAMPS + (<usize>first << 2), known != 0 ? known : load<u32>(d, 8));
   const key = keyIn(key4k, page);
   put(k, entries, tags, first + way, way, tick, key, tagOf(key), <u64>table << PAY_SHIFT, 0);
+  wayTaken(cpu, <u32>(load<u64>(k, RUN_ROOT) >> 32), structure - PWC_PDE + 1, page);
   return first + way;
 }

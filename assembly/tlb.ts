@@ -10,7 +10,7 @@ import {
   touch,
 } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
-import { insertHolder, isHolder } from "./holders";
+import { isHolder, rootLoaded } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import {
   CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
@@ -247,7 +247,7 @@ export function loadRoot(cpu: u32, root: u32, pcid: u32, noFlush: bool): void {
   const c = hw(cpu);
   store<u32>(c, root, HW_ROOT);
   store<u32>(c, pcid, HW_PCID);
-  insertHolder(root, cpu);
+  rootLoaded(cpu, root, pcid, noFlush);
   if (!noFlush) flushPcid(cpu, pcid);
 }
 

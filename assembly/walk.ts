@@ -17,6 +17,7 @@ import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
 import { LOST, LOST_WORDS, mergeLost } from "./copies";
+import { wayTaken } from "./holders";
 import { noteWrote } from "./wrote";
 import { tally, TLB_ASSISTS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 import { dirtyUnseen } from "./dirt";
@@ -152,6 +153,7 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
     }
     table = tableOf(pte);
     const slot = insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT, 0);
+    wayTaken(cpu, load<u32>(hw(cpu), HW_ROOT), level, vpn >> <u64>(radixBits * level));
     walkReads(table, false);
     if (slot != NO_SLOT && !isLiveTable(table)) cachedDead(cpu, slot);
     level--;
