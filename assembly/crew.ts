@@ -123,10 +123,8 @@ function wake(threads: u32): void {
 export function finish(): bool {
   if (load<u32>(CREW_SHARES) == 0) atomic.and<u32>(GATE, ~OPEN);
   for (let i: u32 = load<u32>(CREW_SPINS); i > 0 && !isFinished(); i--) {}
-  if (!isFinished() && !sleepUntilFinished()) return false;
-  atomic.and<u32>(GATE, ~OPEN);
-  unfinished = false;
-  return true;
+  unfinished = !isFinished() && !sleepUntilFinished();
+  return !unfinished;
 }
 
 /** Returns false when nothing has happened for a nap. */
@@ -141,15 +139,14 @@ function sleepUntilFinished(): bool {
   return !isOver;
 }
 
-/** Whether all that were inside are out; where each does its own share, whether all shares are done too. */
+/** Whether the gate is closed and nobody is inside. Where each does his own share, it closes when all are done and everybody is out. */
 function isFinished(): bool {
-  if ((atomic.load<u32>(GATE) & ~OPEN) != 0) return false;
-  if (load<u32>(CREW_SHARES) == 0) return true;
+  const gate = atomic.load<u32>(GATE);
+  if (gate == 0 || load<u32>(CREW_SHARES) == 0) return gate == 0;
   for (let thread: u32 = 0; thread < size(); thread++) {
     if (nextIn(users, atomic.load<u32>(placeOf(thread))) < load<u32>(placeOf(thread), 4)) return false;
   }
-  // Somebody may have gone in, and taken the last one, between the two looks.
-  return (atomic.load<u32>(GATE) & ~OPEN) == 0;
+  return atomic.cmpxchg<u32>(GATE, OPEN, 0) == OPEN;
 }
 
 /** The next CPU of a share; NOBODY when there is none left. */

@@ -1,7 +1,11 @@
 /** Threads that share one simulation: they change no byte of its result, and none can get lost unnoticed. Build first. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { gunzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Crew } from "../src/engine/crew.js";
 import type { RunResult } from "../src/engine/result.js";
 import { type RunRequest, runSimulation } from "../src/engine/run.js";
@@ -10,13 +14,14 @@ import { openWork } from "../src/engine/work.js";
 import type { World } from "../src/engine/world.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import { builtins } from "../src/workload/builtins.js";
+import { tinyBuiltins } from "./tiny-builtins.js";
 
 const cpus = 6;
 /** More threads than CPUs, so that tasks are switched too. */
-const given = { threads: "8", iterations: "2", pages: "5", reads: "20", shared: "100", compute: "900" };
+const givenTo = (name: string) => ({ ...tinyBuiltins[name], threads: "8" });
 
 function request(name: string, over: Partial<RunRequest> = {}): RunRequest {
-  const workload = builtins.find((builtin) => builtin.name === name)!.open(given, over.cpus ?? cpus);
+  const workload = builtins.find((builtin) => builtin.name === name)!.open(givenTo(name), over.cpus ?? cpus);
   return { machine: skylakeSp, policy: "deferred", cpus, seed: 1, workload, workloadName: name, ...over };
 }
 
@@ -40,8 +45,17 @@ async function shared(one: RunRequest, threads: number, crew: RunRequest["crew"]
   return { result, threads: host.threads, turns };
 }
 
-const redis = fileURLToPath(new URL("../examples/redis.strace.gz", import.meta.url));
-const recorded = { kind: "trace", files: [redis], lenient: false, replicate: 1 } as const;
+/** The beginning of a recording. */
+const LINES = 600;
+let folder: string;
+let recording: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "shootdown-crew-"));
+  recording = join(folder, "redis.strace");
+  const redis = gunzipSync(readFileSync(new URL("../examples/redis.strace.gz", import.meta.url))).toString();
+  writeFileSync(recording, `${redis.split("\n").slice(0, LINES).join("\n")}\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("the result is the same, byte for byte, with any number of threads:", () => {
   const names = builtins.map(({ name }) => name);
@@ -62,6 +76,7 @@ describe("the result is the same, byte for byte, with any number of threads:", (
   });
 
   test("a recording", async () => {
+    const recorded = { kind: "trace", files: [recording], lenient: false, replicate: 1 } as const;
     const workload = await openWork(recorded, cpus);
     const one = { ...request("munmap-loop"), workload, workloadName: workload.name };
     const alone = await shared(one, 1);
@@ -77,7 +92,7 @@ describe("the result is the same, byte for byte, with any number of threads:", (
   });
 
   test("when whoever is free takes the next CPU", async () => {
-    const long = { ...given, iterations: "40", threads: "40" };
+    const long = { ...givenTo("munmap-loop"), iterations: "40", threads: "40" };
     const workload = builtins.find(({ name }) => name === "munmap-loop")!.open(long, 40);
     const one = request("munmap-loop", { workload, cpus: 40, policy: "never" });
     const alone = await shared(one, 1);
@@ -121,7 +136,7 @@ describe("a thread that fails ends the run:", () => {
       kill();
     };
     const quanta = 10;
-    const workload = builtins[0]!.open({ ...given, iterations: "100000" }, cpus);
+    const workload = builtins[0]!.open({ iterations: "100000" }, cpus);
     await expect(fails({ crew: { shares: true }, workload, quanta, onStart })).rejects.toThrow(
       /worker thread 1 of 2 is gone: /,
     );
