@@ -12,6 +12,7 @@ const long = [
   "small-scenarios",
   "spin",
   "symmetry",
+  "workload-effects",
   "workload-policies",
   "wrong-schemes",
 ];

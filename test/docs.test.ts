@@ -12,6 +12,7 @@ import { checkOptions } from "../src/cli/check-options.js";
 import { compareCommand } from "../src/cli/compare.js";
 import { listCommand } from "../src/cli/list.js";
 import { list, once, type RawOptions, runOptions } from "../src/cli/options.js";
+import { readWork } from "../src/cli/read-work.js";
 import { replayCommand } from "../src/cli/replay.js";
 import { runCommand } from "../src/cli/run.js";
 import { workloadSpec } from "../src/cli/work.js";
@@ -131,7 +132,7 @@ async function checkCommandLine(line: string): Promise<void> {
     if (absent.length > 0) throw new Error(`there is no file ${absent.join(", ")}`);
     return;
   }
-  const spec = workloadSpec(raw);
+  const spec = await readWork(workloadSpec(raw), options.cpus);
   if (spec.kind === "workload") builtinWorkload(spec.name, spec.params, options.cpus);
 }
 

@@ -1,5 +1,5 @@
 import type { CommandModule } from "yargs";
-import { unknownName } from "../errors.js";
+import { UsageError, unknownName } from "../errors.js";
 import { once, type RawOptions } from "./options.js";
 
 /** A name and what it is, in one line. */
@@ -56,10 +56,15 @@ const kinds: Readonly<Record<string, () => Promise<readonly Entry[]>>> = {
 
 /** What can be named on the command line. */
 export const listCommand: CommandModule = {
-  command: "list [kind]",
+  command: "list [kind] [name]",
   describe: `what there is: ${Object.keys(kinds).join(", ")}`,
   builder: (yargs) =>
-    yargs.positional("kind", { type: "string", describe: `one of ${Object.keys(kinds).join(", ")}` }),
+    yargs
+      .positional("kind", { type: "string", describe: `one of ${Object.keys(kinds).join(", ")}` })
+      .positional("name", {
+        type: "string",
+        describe: "of a workload: what it stands for, and its parameters",
+      }),
   handler: list,
 };
 
@@ -69,7 +74,13 @@ async function list(raw: RawOptions): Promise<void> {
     import("./deliver.js"),
   ]);
   const asked = once(raw, "kind");
+  const name = once(raw, "name");
   if (asked !== undefined && kinds[asked] === undefined) throw unknownName("kind", asked, Object.keys(kinds));
+  if (name !== undefined) {
+    if (asked !== "workloads") throw new UsageError(`list ${asked} takes no name; got '${name}'`);
+    printLines((await import("./list-workload.js")).workloadLines(name));
+    return;
+  }
   if (asked !== undefined) {
     printLines(tableLines({ rows: await kinds[asked]!(), isText: true }));
     return;
