@@ -190,8 +190,8 @@ const recordedAndPredicted = z.strictObject({ recorded: count, predicted: count 
  * What the kernel of a recording flushed, and what the simulated one flushes at the same calls and faults.
  *
  * A row agrees for a call when both flushed as often and as many pages. `remoteShootdowns`: flushes that interrupts have
- * brought about; `interrupts`: with those that found nothing to do. `faults.unneeded`: recorded faults on pages that the
- * simulation had mapped already; `primed`: entries that the recording says were there and that the simulation had to make.
+ * brought about; `interrupts`: with those that found nothing to do. `faults`: recorded faults before which an entry had
+ * to be taken away (`unneeded`), or made (`primed`), because the simulation differed.
  */
 export const recordedFlushesSchema = z.strictObject({
   file: z.string(),

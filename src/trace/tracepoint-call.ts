@@ -21,6 +21,14 @@ const memoryCalls: ReadonlySet<string> = new Set([
   ...["mmap", "munmap", "mprotect", "pkey_mprotect", "madvise", "brk", "mremap"],
 ]);
 
+/** MAP_FIXED and MAP_FIXED_NOREPLACE. */
+const fixed = 0x10_0010;
+
+/** Whether the kernel chose the place of a new mapping, so that nothing was mapped there. */
+export function findsRoom({ name, args }: RecordedCall): boolean {
+  return name === "mmap" && ((args[3] ?? 0) & fixed) === 0;
+}
+
 /** (unsigned int)-1, the descriptor of a mapping without a file. */
 const noFile = 0xffff_ffff;
 
