@@ -6,12 +6,12 @@ import { drainAll } from "./cells";
 import { CFG_REGISTERS, config } from "./config";
 import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
 import {
-  CK_CLOCK, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0, HW_STATUS1,
+  CK_CLOCK, CK_FLUSH_SINCE, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0, HW_STATUS1,
   HW_TASK, hw, hwRegs1, PROGRAM,
 } from "./layout";
 import { promise } from "./oracle";
 import { callEnds } from "./order";
-import { count, enterWindow, FREE_OPS, sample, SAMPLE_SHOOTDOWN, tally } from "./stats";
+import { count, enterWindow, FREE_OPS, sample, SAMPLE_FLUSH, SAMPLE_SHOOTDOWN, tally } from "./stats";
 import { panic, TRAP_BAD_OP, TRAP_RUNAWAY } from "./trap";
 import { mightSleep } from "./atomic";
 import { judgeClean, recordDirty } from "./dirt";
@@ -58,6 +58,12 @@ function shootdownMark(cpu: u32, ends: bool): void {
   }
 }
 
+function flushMark(cpu: u32, ends: bool): void {
+  const k = clk(cpu);
+  if (ends) sample(SAMPLE_FLUSH, cpu, load<u64>(k, CK_CLOCK) - load<u64>(k, CK_FLUSH_SINCE));
+  else store<u64>(k, load<u64>(k, CK_CLOCK), CK_FLUSH_SINCE);
+}
+
 /** Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC. */
 export function runFree(cpu: u32, r: usize, pc: u32): u32 {
   for (let n: u32 = 0; n < FREE_MAX; n++) {
@@ -94,7 +100,8 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
     } else if (op == isa.OP_COUNT) {
       count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
     } else if (op == isa.OP_MARK) {
-      shootdownMark(cpu, imm == 1);
+      if (imm < 2) shootdownMark(cpu, imm == 1);
+      else flushMark(cpu, imm == 3);
     } else if (op == isa.OP_CLEAN) {
       judgeClean(<u32>reg(r, a), pc - 1);
     } else if (op == isa.OP_DIRTY) {

@@ -9,7 +9,7 @@
 import { CFG_LINES, CFG_PER_CCX, CFG_PER_CORE, CFG_PER_SOCKET, config } from "./config";
 import { AT_LINES, AT_LINES_FIRST } from "./fixed";
 import { ckLines, clk } from "./layout";
-import { price, PRICE_LINE_SMT, PRICE_MEM_L1, PRICE_MEM_L2, PRICE_MEM_L3 } from "./prices";
+import { price, PRICE_LINE_SMT, PRICE_MEM_L1, PRICE_MEM_L2, PRICE_MEM_L3, PRICE_STORE } from "./prices";
 
 const WRITER_BITS: u32 = 10;
 const WRITER_MASK: u32 = 1023;
@@ -85,4 +85,13 @@ export function writeCost(cpu: u32, address: usize): u32 {
   store<u32>(at, next);
   store<u64>(slot, entryOf(address, next));
   return cost;
+}
+
+/**
+ * Cycles of a plain store. It waits in the store buffer for its line, and the CPU does not wait for it: what comes next overlaps the
+ * transfer. Its next reader elsewhere pays one all the same.
+ */
+export function storeCost(cpu: u32, address: usize): u32 {
+  writeCost(cpu, address);
+  return price(PRICE_MEM_L1) + price(PRICE_STORE);
 }

@@ -59,6 +59,7 @@ export const CK_FAULT_REPEATS: usize = 112;
 export const CK_CALL: usize = 120;
 /** A feed record for an access that no feed holds. */
 export const CK_RECORD: usize = 128;
+export const CK_FLUSH_SINCE: usize = 144;
 /** What run() of quick.ts works on: one line. */
 export const CK_RUN: usize = 192;
 /** Two tables of 256 u32, {u16 slot, u16 its way}: a recent slot for a page's low bits, for data and for instructions. */

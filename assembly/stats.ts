@@ -35,6 +35,8 @@ export const FREE_OPS: u32 = 16;
 
 /** A sample's entry when it is a shootdown: first interrupt sent to last acknowledgement seen. */
 export const SAMPLE_SHOOTDOWN: u32 = 255;
+/** The same when it is one CPU's flush of its own translations. */
+export const SAMPLE_FLUSH: u32 = 254;
 
 // @ts-ignore: decorator
 @inline

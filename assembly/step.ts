@@ -13,10 +13,10 @@ import {
   cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED, hw, hwRegs1, maskWords, PROGRAM, pteAddress,
   RECORDS, stateBase, tablePages,
 } from "./layout";
-import { readCost, writeCost } from "./lines";
+import { readCost, storeCost, writeCost } from "./lines";
 import { EVENT_BEGIN, EVENT_STEP, observe } from "./observe";
 import { callBegins } from "./order";
-import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_STORE, PRICE_TLBI } from "./prices";
+import { price, PRICE_DSB, PRICE_FENCE, PRICE_IRQ_TOGGLE, PRICE_MASK_STEP, PRICE_RMW, PRICE_TLBI } from "./prices";
 import { machineStep } from "./step-machine";
 import { NO_PCID, spaceOf } from "./tlb";
 import { atomicFrom, mightSleep, spinReleased, spinTaken } from "./atomic";
@@ -103,7 +103,7 @@ function unlockLater(cpu: u32, at: usize, pc: u32): i32 {
   assert(load<u64>(at) == cpu + 1); // released by its owner
   spinReleased(cpu);
   writeBarrier(cpu);
-  const cost = writeCost(cpu, at) + price(PRICE_STORE);
+  const cost = storeCost(cpu, at);
   storeCell(cpu, at, 0, pc);
   return cost;
 }
@@ -133,7 +133,7 @@ function lockStep(cpu: u32, op: u32, r: usize, w: u64, at: usize, pc: u32): i32 
   assert((op != isa.OP_WUNLOCK && op != isa.OP_DOWNGRADE) || old == writer);
   drainAll(cpu);
   const isPlainRelease = op == isa.OP_UNLOCK;
-  const cost = writeCost(cpu, at) + price(isPlainRelease ? PRICE_STORE : PRICE_RMW);
+  const cost = isPlainRelease ? storeCost(cpu, at) : writeCost(cpu, at) + price(PRICE_RMW);
   if (next != old) commit(cpu, at, next, pc);
   setReg(r, dst, taken ? 1 : 0);
   if (op == isa.OP_UNLOCK) spinReleased(cpu);
@@ -204,7 +204,7 @@ function shared(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
   if (op == isa.OP_ST) {
     const at = fieldAddress(r, w, imm);
     storeCell(cpu, at, reg(r, <u32>(w >> 32) & 255), pc);
-    return writeCost(cpu, at) + price(PRICE_STORE);
+    return storeCost(cpu, at);
   }
   if (op <= isa.OP_ANDV) return rmw(cpu, op, r, w, fieldAddress(r, w, imm), pc);
   if (op <= isa.OP_PTE_OR) {
@@ -218,7 +218,7 @@ function shared(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {
     }
     if (op != isa.OP_PTE_ST) return rmw(cpu, op, r, w, at, pc);
     storeCell(cpu, at, reg(r, <u32>(w >> 32) & 255), pc);
-    return writeCost(cpu, at) + price(PRICE_STORE);
+    return storeCost(cpu, at);
   }
   if (op <= isa.OP_TRYRLOCK) return lockStep(cpu, op, r, w, fieldAddress(r, w, imm), pc);
   if (op == isa.OP_AWAIT) return await_(cpu, r, w, fieldAddress(r, w, imm));

@@ -53,7 +53,7 @@ function withoutHost(json: string): unknown {
 
 describe("a mistake is one line on stderr and exit code 2", () => {
   test.each([
-    [[], "name a command: run, compare, replay, check, list"],
+    [[], "name a command: run, compare, replay, trace, check, validate, list"],
     [["rnu"], "unknown command 'rnu'; did you mean 'run'?"],
     [["run"], "run needs a workload"],
     [["replay"], "replay needs a trace file"],

@@ -191,7 +191,7 @@ describe("an access", () => {
 describe("a fault", () => {
   /** Into the kernel, one store to the page table, and back. */
   const handling = (prices: Prices): number =>
-    prices.faultEntry + prices.memL3 + prices.store + prices.faultExit;
+    prices.faultEntry + prices.memL1 + prices.store + prices.faultExit;
   /** Two switches: to the task, and away from it. */
   const switching = (prices: Prices): number => 2 * (prices.contextSwitch + prices.cr3NoFlush);
 

@@ -135,7 +135,7 @@ function clockFor(
 /** When a task that exists from `ready` on executes its first record. */
 const userFrom = (prices: Prices, ready: number): number => ready + prices.idleWake + prices.contextSwitch;
 /** From the moment an interrupt is taken to the end of the handler's store. */
-const answering = (prices: Prices): number => prices.irqEntry + prices.memL3 + prices.store;
+const answering = (prices: Prices): number => prices.irqEntry + prices.memL1 + prices.store;
 const parameters = { seed: 20260807, numRuns: 300 };
 
 describe("an interrupt sent to one CPU", () => {
@@ -253,7 +253,7 @@ describe("an interrupt sent to many CPUs", () => {
         const handler = until + prices[`ipiDeliver${distance(0, target)}`] + prices.irqEntry;
         const all = sending(targets);
         // A sender that is still busy with others when the answer is given finds it there.
-        const answered = all > handler ? all : handler + prices.memL3 + prices.store;
+        const answered = all > handler ? all : handler + prices.memL1 + prices.store;
         expect(clock.latencies("shootdown")).toEqual([answered + transfer(prices, 0, target)]);
         for (const cpu of targets) expect(clock.cycles(cpu).IRQ).toBe(answering(prices) + prices.irqExit);
       }),

@@ -89,7 +89,7 @@ describe("a spinlock", () => {
         const expected = queue.map(({ cpu, from }) => {
           const line = last === undefined ? prices.memL3 : transfer(prices, cpu, last);
           const start = Math.max(from, free);
-          const own = prices.memL3 + prices.store;
+          const own = prices.memL1 + prices.store;
           free = start + 2 * (line + prices.rmw) + own + work + prices.memL1 + prices.store;
           last = cpu;
           return { cpu, waited: start - from, start, end: free };
@@ -224,7 +224,7 @@ describe("AWAIT", () => {
           const stores = [{ value: 0, begins: Number.NEGATIVE_INFINITY, ends: Number.NEGATIVE_INFINITY }];
           let now = start;
           values.forEach((value, index) => {
-            const ends = now + (index === 0 ? prices.memL3 : prices.memL1) + prices.store;
+            const ends = now + prices.memL1 + prices.store;
             stores.push({ value, begins: now, ends });
             now = ends + prices.syscallExit + pause + prices.syscallEntry;
           });

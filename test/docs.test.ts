@@ -15,6 +15,8 @@ import { list, once, type RawOptions, runOptions } from "../src/cli/options.js";
 import { readWork } from "../src/cli/read-work.js";
 import { replayCommand } from "../src/cli/replay.js";
 import { runCommand } from "../src/cli/run.js";
+import { traceCommand } from "../src/cli/trace.js";
+import { validateCommand } from "../src/cli/validate.js";
 import { workloadSpec } from "../src/cli/work.js";
 import { parseReplay } from "../src/dsl/choices.js";
 import { machineNamed } from "../src/machine/presets.js";
@@ -71,7 +73,9 @@ const commands: Readonly<Record<string, CommandModule>> = {
   run: runCommand,
   compare: compareCommand,
   replay: replayCommand,
+  trace: traceCommand,
   check: checkCommand,
+  validate: validateCommand,
   list: listCommand,
 };
 
@@ -85,7 +89,7 @@ async function checkCommandLine(line: string): Promise<void> {
   const [name, ...args] = words(line).slice(1);
   const command = commands[name ?? ""];
   if (command === undefined) throw new Error(`there is no command '${name}'`);
-  if (args.length === 0 || args.includes("--help")) return;
+  if (args.length === 0 || args.includes("--help") || name === "trace") return;
   let raw: RawOptions = {};
   await yargs([name!, ...args])
     .command({
@@ -112,6 +116,7 @@ async function checkCommandLine(line: string): Promise<void> {
       throw new Error(`there is nothing called '${kind}' to list`);
     return;
   }
+  if (name === "validate") return;
   if (name === "check") {
     const { scenarios, replay, file } = checkOptions(raw);
     const asked = replay === undefined ? scenarios : [parseReplay(replay).scenario];

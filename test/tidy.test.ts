@@ -40,15 +40,29 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workload: [],
   trace: ["workload"],
   reference: ["dsl"],
+  validation: ["engine", "machine", "workload", "kernel"],
   report: ["engine", "dsl"],
   engine: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "reference", "own"],
-  cli: ["dsl", "kernel", "policy", "scenario", "machine", "workload", "trace", "engine", "report", "own"],
+  cli: [
+    "dsl",
+    "kernel",
+    "policy",
+    "scenario",
+    "machine",
+    "workload",
+    "trace",
+    "engine",
+    "report",
+    "own",
+    "validation",
+  ],
 };
 
 /** What may be imported from a folder by types alone. */
 const typesOnly: readonly (readonly [string, string])[] = [
   ["reference", "dsl"],
   ["report", "engine"],
+  ["validation", "kernel"],
 ];
 
 describe("arrows", () => {

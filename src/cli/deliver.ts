@@ -2,11 +2,14 @@ import { type Paint, paintFor, plain } from "../report/paint.js";
 import type { RunOptions } from "./options.js";
 import type { ResultFile } from "./result-file.js";
 
+/** How a result is wanted. */
+export type Delivery = Pick<RunOptions, "json" | "quiet" | "color">;
+
 /** A result to where it was asked for: JSON to a file or to stdout, and text for people unless stdout is taken. */
 export function deliver(
   result: unknown,
   lines: (paint: Paint) => readonly string[],
-  options: RunOptions,
+  options: Delivery,
   file: ResultFile | undefined,
 ): void {
   file?.write(result);

@@ -12,6 +12,7 @@ import { replayCommand } from "./replay.js";
 import { runCommand } from "./run.js";
 import { traceCommand } from "./trace.js";
 import { commandNames, usageError } from "./usage.js";
+import { validateCommand } from "./validate.js";
 
 const commands: readonly CommandModule[] = [
   runCommand,
@@ -19,6 +20,7 @@ const commands: readonly CommandModule[] = [
   replayCommand,
   traceCommand,
   checkCommand,
+  validateCommand,
   listCommand,
 ];
 const helpWords: ReadonlySet<string | undefined> = new Set(["--help", "-h", "help"]);

@@ -139,7 +139,8 @@ export function progressMode(text: string): ProgressMode {
   return mode;
 }
 
-function jsonTarget(text: string | undefined): string | undefined {
+/** Where --json says to. Throws: UsageError for an empty text. */
+export function jsonTarget(text: string | undefined): string | undefined {
   if (text === "") throw new UsageError("--json takes a file name, or - for stdout; got ''");
   return text;
 }

@@ -1,6 +1,6 @@
 import { nearestName, UsageError } from "../errors.js";
 
-export const commandNames = ["run", "compare", "replay", "trace", "check", "list"] as const;
+export const commandNames = ["run", "compare", "replay", "trace", "check", "validate", "list"] as const;
 
 /**
  * yargs' complaint as one line of ours: what was given, what is accepted, the nearest name.

@@ -99,6 +99,16 @@ export class Builder extends Locks {
     this.out.ghost("MARK", "shootdown ends", { imm: 1n }, "mark(shootdown ends);");
   }
 
+  /** Ghost: this CPU starts to flush its own translations, asked by itself or by another one. */
+  flushBegins(): void {
+    this.out.ghost("MARK", "flush begins", { imm: 2n }, "mark(flush begins);");
+  }
+
+  /** Ghost: it has done so. */
+  flushEnds(): void {
+    this.out.ghost("MARK", "flush ends", { imm: 3n }, "mark(flush ends);");
+  }
+
   /** What stands in for a routine, by its body; routine() asks. */
   replacementOf(body: object): Replacement | undefined {
     return this.out.assembly.replacements.get(body);

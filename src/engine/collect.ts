@@ -106,6 +106,7 @@ function operations(program: Program, latencies: LatencyCollector): Record<strin
 
 function latencyRows(world: World, latencies: LatencyCollector): RunResult["latency"] {
   const rows = world.program.entries.map((entry, index) => [entry.name, latencies.row(index)] as const);
+  rows.push(["flush", latencies.row(world.value("SAMPLE_FLUSH"))]);
   rows.push(["shootdown", latencies.row(world.value("SAMPLE_SHOOTDOWN"))]);
   return Object.fromEntries(
     rows.filter(([name, row]) => row !== undefined && name !== "image").sort(byName),

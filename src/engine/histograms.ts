@@ -18,9 +18,12 @@ const CYCLES_MAX = 2 ** 48;
 export class LatencyCollector {
   readonly #series = new Map<number, Series>();
   readonly #world: World;
+  readonly #watch: ((name: string, cpu: number, cycles: number) => void) | undefined;
 
-  constructor(world: World) {
+  /** `watch` is told of each sample too, by the name of its row. */
+  constructor(world: World, watch?: (name: string, cpu: number, cycles: number) => void) {
     this.#world = world;
+    this.#watch = watch;
   }
 
   /** Takes all samples out of the engine's buffer. Throws when it overflowed, which would falsify the percentiles. */
@@ -31,9 +34,17 @@ export class LatencyCollector {
     if (u32[base + 1] !== 0) throw new RangeError("latency samples were lost");
     for (let i = 0; i < count; i++) {
       const at = base + 16 + i * 4;
-      this.#record(u32[at]!, u32[at + 2]! + u32[at + 3]! * 2 ** 32);
+      const cycles = u32[at + 2]! + u32[at + 3]! * 2 ** 32;
+      this.#record(u32[at]!, cycles);
+      this.#watch?.(this.#nameOf(u32[at]!), u32[at + 1]!, cycles);
     }
     u32[base] = 0;
+  }
+
+  #nameOf(entry: number): string {
+    const { program, value } = this.#world;
+    if (entry === value("SAMPLE_FLUSH")) return "flush";
+    return program.entries[entry]?.name ?? "shootdown";
   }
 
   #record(entry: number, cycles: number): void {

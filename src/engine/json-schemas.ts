@@ -2,6 +2,7 @@ import { z } from "zod";
 import { publishedWorkloadSchema } from "../workload/yaml-schema.js";
 import { checkResultSchema } from "./check-result.js";
 import { compareResultSchema, runResultSchema, traceInfoSchema } from "./result.js";
+import { validateResultSchema } from "./validate-result.js";
 
 /** The published JSON Schemas (draft 2020-12): the text of each file of schema/, by file name. */
 export function jsonSchemas(): Record<string, string> {
@@ -20,6 +21,10 @@ export function jsonSchemas(): Record<string, string> {
       publishedWorkloadSchema(),
     ),
     "check.schema.json": schemaText("A check: what `shootdown check --json` writes", checkResultSchema),
+    "validate.schema.json": schemaText(
+      "Published numbers beside simulated ones: what `shootdown validate --json` writes",
+      validateResultSchema,
+    ),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The clock: one workload under one policy on one machine, priced. */
 import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
+import type { Tunables } from "../kernel/options.js";
 import { kernelProgram } from "../kernel/program.js";
 import { NO_MM } from "../kernel/task.js";
 import { type MachineNumbers, type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
@@ -23,6 +24,8 @@ export interface RunRequest extends Watch {
   readonly policy: string | Policy;
   /** Variants by slot that replace the policy's own. */
   readonly set?: Readonly<Record<string, string>>;
+  /** Sizes that Linux fixes or lets the administrator set, where they are not Linux's. */
+  readonly tunables?: Partial<Tunables>;
   readonly cpus: number;
   readonly seed: number;
   readonly workload: Workload;
@@ -35,6 +38,8 @@ export interface RunRequest extends Watch {
   readonly build?: Build;
   /** Overrides of the world's size, for tests and experiments. */
   readonly size?: Partial<WorldSize>;
+  /** Is told of every call that ends, and of every flush and shootdown, in the order of the engine. */
+  readonly onLatency?: (name: string, cpu: number, cycles: number) => void;
   /** Looks at the world after its last event: for benchmarks, which want more than a result holds. */
   readonly onEnd?: (world: World, crew?: Crew) => void;
   /** Is told once the threads are started: for tests, which end some. */
@@ -69,11 +74,14 @@ function withIsolation(request: RunRequest): RunRequest {
 /** Assembling takes as long as a small run, and the seeds of a comparison share their programs. */
 const assembled = new Map<string, Program>();
 
-function kernelFor({ policy, set = {}, cpus, machine: { pcid, pti }, workload }: RunRequest): Program {
+function kernelFor(request: RunRequest): Program {
+  const { policy, set = {}, cpus, workload } = request;
+  const { pcid, pti } = request.machine;
   const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
   const slots = resolveSlots(policy, set);
   const { faultAround } = workload;
-  const tunables = faultAround === undefined ? {} : { fault_around_pages: faultAround };
+  const recorded = faultAround === undefined ? {} : { fault_around_pages: faultAround };
+  const tunables = { ...recorded, ...request.tunables };
   const target = { cpus, radixBits: RADIX_BITS, pcid, pti, tunables };
   if (scheme !== undefined) return kernelProgram(slots, { ...target, scheme });
   const key = JSON.stringify([slots, cpus, pcid, pti, tunables]);
@@ -98,7 +106,7 @@ export async function runProgram(
     perCcx: machine.topology.threadsPerCore * machine.topology.coresPerCcx,
     perSocket: machine.topology.threadsPerCore * machine.topology.coresPerSocket,
   });
-  const latencies = new LatencyCollector(world);
+  const latencies = new LatencyCollector(world, request.onLatency);
   const feed = request.workload.open(request.seed);
   const threads = Math.min(request.threads ?? 1, size.cpus);
   const crew = threads > 1 ? new Crew(world, { ...request.crew, threads, build }) : undefined;

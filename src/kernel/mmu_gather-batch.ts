@@ -67,6 +67,8 @@ export interface GatherState {
   /** Last table gathered, 0 for none, and entries left in the table batch. */
   readonly tables: Var<U64>;
   readonly tableRoom: Var<U64>;
+  /** Pages whose entries gained a right and nothing else, first and end; present where other CPUs are not told of them. */
+  readonly raised: { readonly first: Var<U64>; readonly end: Var<U64> } | undefined;
   /** Present where generations are kept. */
   readonly gens: GatherGenerations | undefined;
 }

@@ -26,6 +26,7 @@ import type { KernelOptions } from "./options.js";
 import { folio_put } from "./page.js";
 import { levelShift, PMD, ptdesc } from "./pgtable.js";
 import { flush_tlb_mm_range, flush_tlb_page } from "./tlb.js";
+import { flush_tlb_local_range } from "./tlb-func.js";
 import type { Generations } from "./tlb-multi.js";
 import { TLB_FLUSH_ALL } from "./tlbflush.js";
 
@@ -51,6 +52,10 @@ function emptyState(k: Builder, opt: KernelOptions, style: GatherStyle): GatherS
     batch_count: k.var(0, "batch_count"),
     tables: k.var(0, "tables"),
     tableRoom: k.var(opt.tunables.MAX_TABLE_BATCH, "table_room"),
+    raised:
+      opt.slots["need-flush"] === "relaxed-raise"
+        ? { first: k.var(NO_RANGE, "raised_first"), end: k.var(0, "raised_end") }
+        : undefined,
     gens: opt.generations ? emptyGenerations(k) : undefined,
   };
 }
@@ -124,6 +129,32 @@ export const tlb_flush_pte_range = routine(
     if (opt.generations) setFlag(state, "ungenerated");
   },
 );
+
+/**
+ * An entry gained a right: this CPU forgets the page, at the end of the gather, and the others find out by a spurious fault.
+ *
+ * Source: Nadav Amit, "mm: relaxed TLB flushes and other optimi." (2022-07-18). Simplified: no generation is raised.
+ */
+export const noteRaisedRight = routine(
+  "tlb_flush_pte_range.relaxed",
+  (k: Builder, opt: KernelOptions, tlb: mmu_gather, vpn: Expr<U64>) => {
+    if (tlb.opt.eager) {
+      flush_tlb_local_range(k, vpn, vpn.add(1));
+      return;
+    }
+    const { first, end } = tlb.state!.raised!;
+    k.if(vpn.lt(first.get()), () => first.set(vpn));
+    k.if(vpn.ge(end.get()), () => end.set(vpn.add(1)));
+  },
+);
+
+/** The pages that gained a right: too many for single invalidations stay as they are, and fault here too. */
+function flushRaised(k: Builder, opt: KernelOptions, state: GatherState): void {
+  if (opt.slots["need-flush"] !== "relaxed-raise") return;
+  const { first, end } = state.raised!;
+  const few = end.get().sub(first.get()).le(opt.tunables.tlb_single_page_flush_ceiling);
+  k.if(end.get().ne(0).and(few), () => flush_tlb_local_range(k, first.get(), end.get()));
+}
 
 /**
  * A page lost a mapping that has been recorded for flushing: drop the reference after the flush.
@@ -260,6 +291,7 @@ export const tlb_finish_mmu = routine("tlb_finish_mmu", (k: Builder, opt: Kernel
   if (opt.fix["B-dec-early"]) lower();
   if (opt.fix["B-order-free"]) tlb_flush_mmu_free(k, opt, tlb);
   tlb_flush_mmu_tlbonly(k, opt, tlb);
+  flushRaised(k, opt, state);
   if (!opt.fix["B-order-free"]) tlb_flush_mmu_free(k, opt, tlb);
   if (!opt.fix["B-dec-early"]) lower();
 });

@@ -15,6 +15,7 @@ import { current_mm } from "./mm_types.js";
 import { resetFilter } from "./mm_types-pending.js";
 import {
   leaveTable,
+  noteRaisedRight,
   protectStyle,
   tlb_finish_mmu,
   tlb_flush_pte_range,
@@ -184,7 +185,11 @@ const change_pte = routine(
       k.if(
         pte_needs_flush(opt, oldpte.get(), ptent.get()),
         () => tlb_flush_pte_range(k, opt, tlb, vpn),
-        () => k.count("flushes.avoided.need-flush"),
+        () => {
+          k.count("flushes.avoided.need-flush");
+          if (opt.slots["need-flush"] === "relaxed-raise")
+            k.if(onlyRaised(oldpte.get(), ptent.get()), () => noteRaisedRight(k, opt, tlb, vpn));
+        },
       );
     });
   },

@@ -21,20 +21,5 @@ export function borrowed<N extends PriceName>(
   return Object.fromEntries(entries) as Record<N, Quantity<TimeUnit>>;
 }
 
-/** What an interrupt costs between two CPUs, and to whom. */
-export const interruptPrices = [
-  "ipiSend",
-  "ipiPerTarget",
-  "ipiDeliverSmt",
-  "ipiDeliverCcx",
-  "ipiDeliverSocket",
-  "ipiDeliverRemote",
-  "irqEntry",
-  "irqExit",
-] as const;
-
-/** Ways into the kernel and back. */
-export const entryPrices = ["syscallEntry", "syscallExit", "faultEntry", "faultExit"] as const;
-
 /** What a CPU does to its own translations. */
 export const flushPrices = ["invlpg", "flushPcid", "flushAll", "cr3Flush", "cr3NoFlush"] as const;

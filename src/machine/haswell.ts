@@ -1,4 +1,5 @@
-import { borrowed, entryPrices, flushPrices, interruptPrices } from "./borrow.js";
+import { borrowed, flushPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
 import { skylakeSp } from "./skylake-sp.js";
@@ -57,8 +58,11 @@ export const haswell: MachinePreset = {
     store: quantity(1, "cycles", assumed("a store retires into the store buffer")),
     ...borrowed(skylakeSp.prices, ["rmw", "fence"], "Skylake-X", elsewhere),
     ...borrowed(skylakeSp.prices, ["assist", ...flushPrices], "Skylake", elsewhere),
-    ...borrowed(skylakeSp.prices, interruptPrices, "skylake-sp", "whose prices were fitted on a Haswell"),
-    ...borrowed(skylakeSp.prices, entryPrices, "skylake-sp", "whose prices were measured on a Haswell"),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(),
+    ipiDeliverRemote: delivery(127 - 21),
   },
   work: kernelWork,
   ptiExtra: skylakeSp.ptiExtra,

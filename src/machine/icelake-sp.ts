@@ -1,4 +1,5 @@
-import { borrowed, entryPrices, flushPrices, interruptPrices } from "./borrow.js";
+import { borrowed, flushPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
 import { skylakeSp } from "./skylake-sp.js";
@@ -56,8 +57,11 @@ export const icelakeSp: MachinePreset = {
     rmw: quantity(20, "cycles", from("ILX", "A", "Xeon Gold 6330, XCHG m64")),
     fence: quantity(36, "cycles", from("ILX", "A", "Ice Lake-SP MFENCE")),
     ...borrowed(skylakeSp.prices, ["assist", ...flushPrices], "Skylake", before),
-    ...borrowed(skylakeSp.prices, interruptPrices, "skylake-sp", before),
-    ...borrowed(skylakeSp.prices, entryPrices, "skylake-sp", before),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(),
+    ipiDeliverRemote: delivery(108 - 51),
   },
   work: kernelWork,
   ptiExtra: skylakeSp.ptiExtra,

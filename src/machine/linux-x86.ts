@@ -1,3 +1,4 @@
+import { fittedWork } from "./fitted.js";
 import { type PriceName, type Quantity, quantity, type TimeUnit } from "./preset.js";
 import { assumed, from } from "./sources.js";
 
@@ -56,11 +57,7 @@ export const kernelPrices = {
  * the allocations and the look-ups, which are steps of their own.
  */
 export const kernelWork: Readonly<Record<string, Quantity<TimeUnit>>> = {
-  handle_mm_fault: quantity(
-    300,
-    "cycles",
-    assumed("checks, accounting and descent of a fault besides its entry and exit"),
-  ),
+  ...fittedWork,
   alloc_anon_folio: quantity(
     200,
     "cycles",
@@ -76,7 +73,6 @@ export const kernelWork: Readonly<Record<string, Quantity<TimeUnit>>> = {
   mmap_region: quantity(800, "cycles", assumed("address chosen, limits checked, VMA set up and linked")),
   vms_gather_munmap_vmas: quantity(500, "cycles", assumed("VMAs split at the ends, detached and accounted")),
   mprotect_fixup: quantity(500, "cycles", assumed("VMA checked, split or merged, accounted")),
-  madvise_vma_behavior: quantity(150, "cycles", assumed("arguments checked and the VMA found suitable")),
   mfill_atomic: quantity(300, "cycles", assumed("arguments checked, the VMA found, as for a fault")),
   mfill_copy_folio: quantity(
     1000,

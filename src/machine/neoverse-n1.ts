@@ -1,7 +1,6 @@
-import { borrowed, entryPrices, interruptPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
-import { skylakeSp } from "./skylake-sp.js";
 import { assumed, from } from "./sources.js";
 
 /*
@@ -10,7 +9,6 @@ import { assumed, from } from "./sources.js";
  */
 const graviton = "Graviton 2, median CAS round trip / 2";
 const manual = "Cortex-A76, whose core the Neoverse N1 is";
-const server = "an x86 server of the same years";
 
 /** One array holds every page size. */
 const withData4k: Geometry = { sharedWith: "l1d4k", ...from("A76", "A", manual) };
@@ -92,8 +90,11 @@ export const neoverseN1: MachinePreset = {
       "cycles",
       assumed("as x86 [A22R]; hardware management of the dirty state on Arm was not measured"),
     ),
-    ...borrowed(skylakeSp.prices, interruptPrices, "skylake-sp", server),
-    ...borrowed(skylakeSp.prices, entryPrices, "skylake-sp", server),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(),
+    ipiDeliverRemote: delivery(139 - 47),
   },
   work: kernelWork,
   ptiExtra: {

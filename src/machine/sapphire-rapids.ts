@@ -1,4 +1,5 @@
-import { borrowed, entryPrices, flushPrices, interruptPrices } from "./borrow.js";
+import { borrowed, flushPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { icelakeSp } from "./icelake-sp.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
@@ -61,8 +62,11 @@ export const sapphireRapids: MachinePreset = {
     rmw: quantity(19, "cycles", from("UOPS", "A", "LOCK CMPXCHG m64 on Alder Lake-P, the same core")),
     ...borrowed(icelakeSp.prices, ["fence"], "icelake-sp", before),
     ...borrowed(skylakeSp.prices, ["assist", ...flushPrices], "Skylake", "two server cores before it"),
-    ...borrowed(skylakeSp.prices, interruptPrices, "skylake-sp", "two server cores before it"),
-    ...borrowed(skylakeSp.prices, entryPrices, "skylake-sp", "two server cores before it"),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(),
+    ipiDeliverRemote: delivery(138 - 51),
   },
   work: kernelWork,
   ptiExtra: skylakeSp.ptiExtra,

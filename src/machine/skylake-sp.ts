@@ -1,31 +1,7 @@
+import { delivery, fittedInvlpg, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
 import { assumed, from } from "./sources.js";
-
-/*
- * The price of a shootdown is fitted on one published row and nothing else [A19R2, baseline]: MADV_DONTNEED of one
- * page and a touch take 661, 1436 and 1571 ns with 0, 1 and 3 remote CPUs, that is 707.5 ns for the first target and
- * 67.5 ns for each one. That kernel flushed its own TLB before it asked anybody; the simulated one flushes meanwhile.
- * So the first target has to cost 775 ns less the local flush, about 105 ns. What it costs in the simulation, in ns:
- *
- *   request queued: line from the target, rmw            48 +  7
- *   ipiSend + ipiPerTarget                               30 + 18
- *   ipiDeliverSocket                                         105
- *   irqEntry                                                 117
- *   queue popped, request read: two lines                48 + 48
- *   tlb_gen of the address space read: one line               48
- *   INVLPG                                                    79
- *   acknowledged: line taken and given back              48 + 48
- *   some thirty steps that hit the first-level cache          26
- *                                                      = 670
- *
- * The lines, the rmw and the INVLPG are measured elsewhere; only the split of 270 ns between sending, delivery and
- * entry is a guess. A further target costs two lines, 98 ns, where 67.5 were measured: a real CPU overlaps the second
- * one, the look at an acknowledgement that has come already. test/calibration.test.ts runs that loop.
- */
-const fitted = assumed(
-  "fitted to 707.5 ns for the first same-socket target and 67.5 ns for each [A19R2 baseline]; the split is a guess",
-);
 
 const cascadeLake = "2 x Xeon Gold 6242, median CAS round trip / 2";
 const skylakeX = "Skylake-X";
@@ -75,7 +51,7 @@ export const skylakeSp: MachinePreset = {
     store: quantity(1, "cycles", assumed("a store retires into the store buffer")),
     rmw: quantity(18, "cycles", from("ILX", "A", `${skylakeX} XCHG m64 and LOCK ADD m64, 18.1`)),
     fence: quantity(33, "cycles", from("ILX", "A", `${skylakeX} MFENCE`)),
-    invlpg: quantity(198, "cycles", from("H17", "A", "asymptote of the INVLPG-only curve, 4-core Skylake")),
+    invlpg: fittedInvlpg,
     flushPcid: quantity(
       152,
       "cycles",
@@ -84,26 +60,11 @@ export const skylakeSp: MachinePreset = {
     flushAll: quantity(376, "ns", from("LUTO16", "A", "INVPCID type 2, Skylake laptop")),
     cr3Flush: quantity(152, "cycles", from("ING", "A", "MOV to CR3, hot")),
     cr3NoFlush: quantity(100, "cycles", from("PTI", "C", "'order of a hundred cycles' for a CR3 write")),
-    ipiSend: quantity(30, "ns", fitted),
-    ipiPerTarget: quantity(18, "ns", fitted),
-    ipiDeliverSmt: quantity(105, "ns", assumed("as for another core: the message takes the same way")),
-    ipiDeliverCcx: quantity(105, "ns", fitted),
-    ipiDeliverSocket: quantity(105, "ns", fitted),
-    ipiDeliverRemote: quantity(
-      213,
-      "ns",
-      assumed("one way as much longer as a cache line's, 141 - 48 ns [C2C]"),
-    ),
-    irqEntry: quantity(117, "ns", fitted),
-    irqExit: quantity(
-      330,
-      "cycles",
-      from("LT14", "C", "an IRET, Haswell; nobody waits for it in a shootdown"),
-    ),
-    syscallEntry: quantity(170, "ns", from("FBSD1", "A", "getppid, Haswell, no PTI: 339 ns, half of it")),
-    syscallExit: quantity(169, "ns", from("FBSD1", "A", "getppid, Haswell, no PTI: 339 ns, half of it")),
-    faultEntry: quantity(715, "cycles", from("LT14", "C", "exception, Haswell")),
-    faultExit: quantity(330, "cycles", from("LT14", "C", "IRET, Haswell")),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(),
+    ipiDeliverRemote: delivery(141 - 48),
     assist: quantity(
       500,
       "cycles",

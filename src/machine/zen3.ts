@@ -1,4 +1,5 @@
-import { borrowed, entryPrices, flushPrices, interruptPrices } from "./borrow.js";
+import { borrowed, flushPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
 import { assumed, from } from "./sources.js";
@@ -55,8 +56,11 @@ export const zen3: MachinePreset = {
     rmw: quantity(8, "cycles", from("ILX", "A", "Ryzen 9 5950X, XCHG m64 7.8, LOCK ADD m64 6.5")),
     fence: quantity(60, "cycles", from("ILX", "A", "Zen 3 MFENCE")),
     ...borrowed(zen4.prices, ["assist", ...flushPrices], "zen4", next),
-    ...borrowed(zen4.prices, interruptPrices, "zen4", next),
-    ...borrowed(zen4.prices, entryPrices, "zen4", next),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(151 - 23),
+    ipiDeliverRemote: delivery(197 - 23),
   },
   work: kernelWork,
   ptiExtra: zen4.ptiExtra,

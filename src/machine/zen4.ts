@@ -1,17 +1,7 @@
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
 import { assumed, from } from "./sources.js";
-
-/*
- * Nobody published what an IPI costs on this machine. The 707.5 ns for the first and 67.5 ns for each target of the
- * only bare-metal measurement [A19R2, Haswell] are taken for targets in the same core complex; a farther target pays
- * what a cache line pays more, once for the interrupt and then for each line of the protocol. skylake-sp.ts has the
- * arithmetic. Lines within the complex are faster here (23 against 48 ns, six of them) and INVLPG is cheaper (25
- * against 79 ns), so that delivery and entry make up the rest.
- */
-const unmeasured = assumed(
-  "as fitted on Haswell [A19R2 baseline], the parts measured on this machine taken out; never measured here",
-);
 
 const milan = "2 x EPYC 7R13 (Zen 3), median CAS round trip / 2";
 const genoa = "EPYC 9654";
@@ -71,26 +61,12 @@ export const zen4: MachinePreset = {
     flushAll: quantity(589, "cycles", from("ING", "A", "AMD before Zen, CR4 global flush, hot")),
     cr3Flush: quantity(127, "cycles", from("ING", "A", "AMD before Zen, MOV to CR3, hot")),
     cr3NoFlush: quantity(100, "cycles", from("PTI", "C", "'order of a hundred cycles' for a CR3 write")),
-    ipiSend: quantity(60, "ns", unmeasured),
-    ipiPerTarget: quantity(20, "ns", unmeasured),
-    ipiDeliverSmt: quantity(200, "ns", unmeasured),
-    ipiDeliverCcx: quantity(200, "ns", unmeasured),
-    ipiDeliverSocket: quantity(
-      328,
-      "ns",
-      assumed("one way as much longer as a cache line's, 151 - 23 ns [C2C]"),
-    ),
-    ipiDeliverRemote: quantity(
-      374,
-      "ns",
-      assumed("one way as much longer as a cache line's, 197 - 23 ns [C2C]"),
-    ),
-    irqEntry: quantity(240, "ns", unmeasured),
-    irqExit: quantity(330, "cycles", from("LT14", "C", "an IRET, Haswell")),
-    syscallEntry: quantity(170, "ns", from("FBSD1", "A", "getppid, Haswell, no PTI: 339 ns, half of it")),
-    syscallExit: quantity(169, "ns", from("FBSD1", "A", "getppid, Haswell, no PTI: 339 ns, half of it")),
-    faultEntry: quantity(715, "cycles", from("LT14", "C", "exception, Haswell")),
-    faultExit: quantity(330, "cycles", from("LT14", "C", "IRET, Haswell")),
+    // Nobody published what an interrupt costs on this machine.
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(151 - 23),
+    ipiDeliverRemote: delivery(197 - 23),
     assist: quantity(
       500,
       "cycles",

@@ -1,4 +1,5 @@
-import { borrowed, entryPrices, flushPrices, interruptPrices } from "./borrow.js";
+import { borrowed, flushPrices } from "./borrow.js";
+import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
 import { assumed, from } from "./sources.js";
@@ -54,8 +55,11 @@ export const zen5: MachinePreset = {
     rmw: quantity(20, "cycles", from("ILX", "A", "Ryzen 9 9950X, XCHG m64 19.9, LOCK ADD m64 19.7")),
     fence: quantity(82, "cycles", from("ILX", "A", "Zen 5 MFENCE")),
     ...borrowed(zen4.prices, ["assist", ...flushPrices], "zen4", before),
-    ...borrowed(zen4.prices, interruptPrices, "zen4", before),
-    ...borrowed(zen4.prices, entryPrices, "zen4", before),
+    ...fittedPrices,
+    ipiDeliverSmt: delivery(),
+    ipiDeliverCcx: delivery(),
+    ipiDeliverSocket: delivery(151 - 23),
+    ipiDeliverRemote: delivery(197 - 23),
   },
   work: kernelWork,
   ptiExtra: zen4.ptiExtra,

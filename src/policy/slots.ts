@@ -64,7 +64,10 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       "x86-upstream": { title: "a changed right, in either direction, and a lost PRESENT or D bit" },
       always: { title: "every change" },
       "skip-clean": { title: "as upstream, but not a lost write right of an entry that was clean" },
-      "relaxed-raise": { title: "as upstream, but not a gained right: the stale entry faults once" },
+      "relaxed-raise": {
+        title:
+          "as upstream, but a gained right is flushed on this CPU alone: elsewhere the stale entry faults once",
+      },
     },
   },
   pending: {

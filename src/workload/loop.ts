@@ -35,6 +35,13 @@ export const loopParameters = [
     [0, threadsMax],
     "threads that make the calls; the rest only works",
   ),
+  parameter(
+    "busy",
+    "count",
+    1,
+    [1, million],
+    "rounds of threads that only work, for each round of the others",
+  ),
   ...workParameters,
 ] as const;
 
@@ -81,7 +88,7 @@ export function loopPlan(
   own: Partial<Region> = {},
 ): Omit<Plan, "name"> {
   const calling = Math.min(values.threads, values.initiators);
-  const idle: Step = { do: "repeat", times: values.iterations, steps: userWork(values) };
+  const idle: Step = { do: "repeat", times: values.iterations * values.busy, steps: userWork(values) };
   return {
     regions: {
       shared: anonymous(values.shared, "process"),
