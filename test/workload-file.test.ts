@@ -68,6 +68,7 @@ regions:
   heap: { size: 1MiB, of: thread }
   log: { size: 8 pages, file: log, files: 3, popularity: sequential, shared: true, rights: r, of: thread }
   watched: { size: 4 pages, watched: true, rights: none }
+  target: { size: 2MiB, of: thread }
 processes: { main: 2 }
 memory: 1GiB
 threads:
@@ -89,6 +90,7 @@ threads:
       - clear_refs: true
       - { sometimes: 25%, steps: [ { compute: 100 cycles } ] }
       - { part: piece, of: heap, size: 4 pages, count: 2, stream: uniform, steps: [ { munmap: piece } ] }
+      - { mremap: heap, to: target }
       - fork: child
       - join: true
       - barrier: all
@@ -219,6 +221,10 @@ describe("a mistake is told by its place and by what was expected", () => {
     [
       withSteps("- { part: piece, of: heap, size: 1GiB, steps: [ { munmap: piece } ] }"),
       "expected at most the size of 'heap'; got '1GiB'",
+    ],
+    [
+      withSteps("- { mremap: heap, to: heap }"),
+      "w.yaml:4:29: threads[0].steps[0].to: expected another region than 'heap', whose pages move",
     ],
     [withSteps("- compute: $time"), "w.yaml:4:18: threads[0].steps[0].compute: unknown parameter 'time'"],
     [

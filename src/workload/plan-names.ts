@@ -9,6 +9,7 @@ export const tasksMax = 4096;
 export function mentioned(steps: readonly Step[]): string[] {
   return allSteps(steps).flatMap((step) => {
     if (step.do === "part") return [step.of];
+    if (step.do === "mremap") return [step.at, step.to];
     return "at" in step && step.at !== undefined ? [step.at] : [];
   });
 }
@@ -18,7 +19,7 @@ export function barriersIn(steps: readonly Step[]): ReadonlySet<string> {
   return new Set(allSteps(steps).flatMap((step) => (step.do === "barrier" ? [step.name] : [])));
 }
 
-/** Regions that no step maps, and whose end no step moves: they are there from the beginning. */
+/** Regions that no step maps, or moves pages to, and whose end no step moves: they are there from the beginning. */
 export function mappedFirst(plan: Plan, names: readonly string[]): ReadonlySet<string> {
   const later = new Set(plan.groups.flatMap(({ steps }) => mappedBy(steps, new Map())));
   return new Set(names.filter((name) => !later.has(name)));
@@ -29,6 +30,7 @@ function mappedBy(steps: readonly Step[], parts: ReadonlyMap<string, string>): s
   const whole = (name: string): string => parts.get(name) ?? name;
   return steps.flatMap((step) => {
     if (step.do === "mmap" || step.do === "brk") return [whole(step.at)];
+    if (step.do === "mremap") return [step.to];
     if (step.do === "part") return mappedBy(step.steps, new Map([...parts, [step.name, whole(step.of)]]));
     return "steps" in step ? mappedBy(step.steps, parts) : [];
   });

@@ -85,6 +85,11 @@ export class PlanThread {
         return yield* this.#compute(step);
       case "mmap":
         return yield* this.#mmap(step);
+      case "mremap": {
+        const [from, to] = [this.#place(step.at), this.#place(step.to)];
+        const args = [from.start, from.end - from.start, to.start, to.end - to.start];
+        return yield* this.#call("mremap", args);
+      }
       case "call": {
         const place = step.at === undefined ? undefined : this.#place(step.at);
         return yield* this.#call(step.entry, [...(place ? [place.start, place.end] : []), ...step.args]);

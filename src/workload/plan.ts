@@ -73,6 +73,8 @@ export type Step =
   /** User work: `time`, up to a share of `spread` more or less. */
   | { readonly do: "compute"; readonly time: Duration; readonly spread: number }
   | { readonly do: "mmap"; readonly at: string }
+  /** The pages move to the place of the region `to`, and become as many as that has. */
+  | { readonly do: "mremap"; readonly at: string; readonly to: string }
   /** A kernel entry; its arguments are first page and end of `at`, if there is one, and `args`. */
   | { readonly do: "call"; readonly entry: string; readonly at?: string; readonly args: readonly number[] }
   /** The region ends behind so many of its pages from now on. */

@@ -119,7 +119,11 @@ function groupFrom(
     count,
     isForked: start === "fork",
   });
-  const steps = reader.steps(text.steps, [...path, "steps"], new Map([[stackName, stackPages]]));
+  const steps = reader.steps(
+    text.steps,
+    [...path, "steps"],
+    new Map([[stackName, { pages: stackPages, root: stackName }]]),
+  );
   return {
     ...{ name, count: start === "fork" ? Math.max(1, count) : count, start, steps },
     process: kernel ? undefined : (process ?? "main"),

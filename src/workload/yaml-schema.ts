@@ -114,6 +114,7 @@ export function stepSchemas<T extends z.ZodType>(inner: T) {
     compute: z.strictObject({ compute: time, spread: share.optional() }),
     mmap: z.strictObject({ mmap: name }),
     munmap: z.strictObject({ munmap: name }),
+    mremap: z.strictObject({ mremap: name, to: name }),
     mprotect: z.strictObject({ mprotect: name, rights }),
     madvise: z.strictObject({ madvise: name, advice: oneOf(["dontneed", "free", "cold", "pageout"]) }),
     msync: z.strictObject({ msync: name }),

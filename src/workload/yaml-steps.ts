@@ -35,8 +35,8 @@ export interface Around {
   readonly count: number;
 }
 
-/** Parts at hand, and the stack, with their pages. */
-type Parts = ReadonlyMap<string, number>;
+/** Parts at hand, and the stack, with their pages and the region that they are of. */
+export type Parts = ReadonlyMap<string, { readonly pages: number; readonly root: string }>;
 
 export class StepReader {
   readonly #yaml: YamlFile;
@@ -63,6 +63,8 @@ export class StepReader {
         return this.#compute(checked(verb), path);
       case "mmap":
         return { do: "mmap", at: this.#region(checked(verb).mmap, [...path, verb], parts) };
+      case "mremap":
+        return this.#mremap(checked(verb), path, parts);
       case "brk":
         return this.#brk(checked(verb), path, parts);
       case "fork":
@@ -181,6 +183,14 @@ export class StepReader {
     return { do: "compute", time, spread: shareFrom(spread) };
   }
 
+  #mremap({ mremap, to }: StepText<"mremap">, path: YamlPath, parts: Parts): Step {
+    const at = this.#region(mremap, [...path, "mremap"], parts);
+    const target = this.#region(to, [...path, "to"], new Map());
+    if (target === (parts.get(at)?.root ?? at))
+      throw this.#yaml.error([...path, "to"], `expected another region than '${target}', whose pages move`);
+    return { do: "mremap", at, to: target };
+  }
+
   #brk({ brk, size }: StepText<"brk">, path: YamlPath, parts: Parts): Step {
     const at = this.#region(brk, [...path, "brk"], parts);
     if (this.#around.regions[at]?.of !== "thread" && this.#around.count > 1)
@@ -220,7 +230,11 @@ export class StepReader {
       ...{ do: "part", name, of, pages },
       stream: streamFrom(this.#yaml, text.stream ?? "sequential", over, [...path, "stream"]),
       ...(text.count !== undefined && { count: countFrom(text.count) }),
-      steps: this.steps(text.steps, [...path, "steps"], new Map([...parts, [name, pages]])),
+      steps: this.steps(
+        text.steps,
+        [...path, "steps"],
+        new Map([...parts, [name, { pages, root: parts.get(of)?.root ?? of }]]),
+      ),
     };
   }
 
@@ -231,6 +245,6 @@ export class StepReader {
   }
 
   #pagesOf(name: string, parts: Parts): number {
-    return parts.get(name) ?? this.#around.regions[name]!.pages;
+    return parts.get(name)?.pages ?? this.#around.regions[name]!.pages;
   }
 }
