@@ -292,6 +292,17 @@ export function isLive(cpu: u32): bool {
   return load<u32>(c + (load<u32>(c, HW_IN_IRQ) != 0 ? HW_LIVE1 : HW_LIVE0)) != 0;
 }
 
+/**
+ * Whether the CPU's next step is nobody else's business, whenever it comes: in an interrupt handler, which nothing interrupts, it drops
+ * a translation, or works. What the oracle would still write to that translation would go with it.
+ */
+export function isNextPrivate(cpu: u32): bool {
+  const c = hw(cpu);
+  if (load<u32>(c, HW_IN_IRQ) == 0 || load<u32>(c, HW_LIVE1) == 0) return false;
+  const op: u32 = load<u8>(PROGRAM + <usize>load<u32>(c, HW_PC1) * <usize>OP_BYTES);
+  return op == isa.OP_INVLPG || op == isa.OP_WORK;
+}
+
 /** Executes one step of a CPU: its price in cycles, BLOCKED, or ENDED when there is none. */
 export function step(cpu: u32): i32 {
   const c = hw(cpu);
