@@ -185,6 +185,10 @@ export class FakeEngine implements FeedSink {
     return this.#capacity - (appended - consumed);
   }
 
+  accesses(id: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void {
+    for (let row = from; row < to; row++) this.access(id, addresses[row]!, kinds[row]!);
+  }
+
   access(id: number, address: number, kind: number): void {
     if (!(address >= 0 && address < 2 ** 47)) throw new Error(`address ${address}`);
     this.onAccess(id, address, kind);

@@ -225,6 +225,7 @@ function withoutWaits(feed: Feed): Feed {
       const hasty: FeedSink = {
         room: (id) => sink.room(id),
         access: (id, address, kind) => sink.access(id, address, kind),
+        accesses: (...rows) => sink.accesses(...rows),
         compute: (id, cycles) => sink.compute(id, cycles),
         call: (id, entry, args) => sink.call(id, entry, args),
         waitCalls: () => {},

@@ -100,7 +100,8 @@ export class EnactMemory {
         stage.begin(cpu, entry, args);
         if (entry === "image") stage.finish(cpu);
       },
-      ...{ compute: nothing, waitCalls: nothing, waitTask: nothing },
+      // Rows of accesses come from the reader of a recording alone; here they come one by one.
+      ...{ accesses: nothing, compute: nothing, waitCalls: nothing, waitTask: nothing },
       ...{ start: nothing, thread: nothing, end: nothing },
     };
   }

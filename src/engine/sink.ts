@@ -64,6 +64,23 @@ export class RingSink implements FeedSink {
     this.#push(task, ((address & 0xfffffff0) | kind) >>> 0, (address / 2 ** 32) >>> 0);
   }
 
+  accesses(task: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void {
+    const position = this.#positionOf(task);
+    if (position + to - from > this.#limit[task]!) this.#raiseLimit(task, position + to - from - 1);
+    const words = this.#low;
+    const base = (this.#feedBase + task * this.#ringWords * 8) / 4;
+    const mask = this.#ringWords - 1;
+    for (let row = from; row < to; row++) {
+      const address = addresses[row]!;
+      if (!(address >= 0 && address < ADDRESS_END))
+        throw new RangeError(`there is no user address ${address}`);
+      const at = base + ((position + row - from) & mask) * 2;
+      words[at] = (address & 0xfffffff0) | kinds[row]!;
+      words[at + 1] = address / 2 ** 32;
+    }
+    this.#setPosition(task, position + to - from);
+  }
+
   compute(task: number, cycles: number): void {
     this.#control(task, 4, cycles);
   }
@@ -120,16 +137,25 @@ export class RingSink implements FeedSink {
   }
 
   #push(task: number, low: number, high: number): void {
-    const position = this.#appended[task];
-    if (position === undefined) throw new RangeError(`there is no task ${task}`);
+    const position = this.#positionOf(task);
     if (position >= this.#limit[task]!) this.#raiseLimit(task, position);
     const at = (this.#feedBase + task * this.#ringWords * 8) / 4 + (position & (this.#ringWords - 1)) * 2;
     this.#low[at] = low;
     this.#low[at + 1] = high;
-    this.#appended[task] = position + 1;
+    this.#setPosition(task, position + 1);
+  }
+
+  #positionOf(task: number): number {
+    const position = this.#appended[task];
+    if (position === undefined) throw new RangeError(`there is no task ${task}`);
+    return position;
+  }
+
+  #setPosition(task: number, position: number): void {
+    this.#appended[task] = position;
     const appended = (this.#taskTime + task * this.#taskBytes + 8) / 4;
-    this.#low[appended] = (position + 1) >>> 0;
-    this.#low[appended + 1] = ((position + 1) / 2 ** 32) >>> 0;
+    this.#low[appended] = position >>> 0;
+    this.#low[appended + 1] = (position / 2 ** 32) >>> 0;
   }
 
   #raiseLimit(task: number, position: number): void {

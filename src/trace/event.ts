@@ -1,4 +1,4 @@
-import type { AccessKind, TraceUnit } from "../workload/feed.js";
+import type { AccessKind, TraceSummary, TraceUnit } from "../workload/feed.js";
 
 /**
  * What a recording says, in an order that a replay may take literally. Threads are numbered densely from 0 in order of
@@ -120,6 +120,8 @@ export interface TraceReader {
   readonly hasAccesses: boolean;
   /** What was counted so far. */
   readonly counts: ReaderCounts;
+  /** What the whole recording holds, where that is known before it is read. */
+  readonly summary?: TraceSummary | undefined;
   /**
    * Replace the block's rows by the next ones, at least one.
    * Returns false, and an empty block, at the end. Throws: InputError.

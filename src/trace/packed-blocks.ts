@@ -13,10 +13,13 @@ import {
   rowsMax,
 } from "./packed-layout.js";
 
-const inflated = promisify(inflateRaw) as (
-  bytes: Buffer,
-  options: { maxOutputLength: number },
-) => Promise<Buffer>;
+interface InflateOptions {
+  readonly maxOutputLength: number;
+  /** In one piece: the next one would be another turn of the event loop. */
+  readonly chunkSize: number;
+}
+const inflated = promisify(inflateRaw) as (bytes: Buffer, options: InflateOptions) => Promise<Buffer>;
+const minChunk = 64;
 const markBytes = Buffer.alloc(4);
 markBytes.writeUInt32LE(blockMark);
 
@@ -109,7 +112,10 @@ export class PackedBlocks {
 
 async function unpack(how: number, payload: Buffer, plain: number): Promise<Buffer> {
   if (how !== packing.deflate) throw new RangeError(`packing ${how}`);
-  const unpacked = await inflated(payload, { maxOutputLength: Math.max(1, plain) });
+  const unpacked = await inflated(payload, {
+    maxOutputLength: Math.max(1, plain),
+    chunkSize: Math.max(minChunk, plain),
+  });
   if (unpacked.length !== plain) throw new RangeError(`${unpacked.length} bytes instead of ${plain}`);
   return unpacked;
 }

@@ -1,10 +1,13 @@
 import { FETCH } from "../workload/feed.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
-import { callCode, entryWords, payloadWords, runWords } from "./packed-layout.js";
+import { callCode, entryWords, padBytes, payloadWords, runWords } from "./packed-layout.js";
 
-/** By the two bits of its length: bytes of a delta, and what is its own of the four bytes read. */
-const lengths = Uint8Array.of(0, 1, 2, 4);
+/** By the two bits of its length: what is a delta's own of the four bytes read. */
 const masks = Int32Array.of(0, 0xff, 0xffff, -1);
+
+/** Facts of an entry: its kind, its size, its stream, and what is added to the expected address behind an access. */
+const [SIZE, STREAM, STEP] = [1, 2, 3];
+const factsEach = 4;
 
 /** Rows of one payload, taken out piece by piece. Throws: RangeError for a payload that no writer has made. */
 export class PackedDecoder {
@@ -17,12 +20,8 @@ export class PackedDecoder {
   #run = 0;
   /** Rows of the current run that are left. */
   #left = 0;
-  readonly #kinds = new Uint8Array(callCode);
-  readonly #sizes = new Uint32Array(callCode);
+  readonly #facts = new Int32Array(factsEach * (callCode + 1));
   readonly #highs = new Float64Array(callCode);
-  readonly #streams = new Uint8Array(callCode);
-  /** What is added to the expected address behind an access: the size of an instruction. */
-  readonly #steps = new Uint32Array(callCode);
   readonly #expected = new Int32Array(callCode);
   #lengthsAt: number;
   #access = 0;
@@ -49,20 +48,18 @@ export class PackedDecoder {
     this.#lengthsAt = codesAt + rows;
     this.#deltaAt = this.#lengthsAt + Math.ceil(accesses / 4);
     const callsAt = this.#deltaAt + deltaBytes;
-    if (entries > callCode || accesses > rows || callsAt + callBytes !== whole.length) {
+    if (entries > callCode || accesses > rows || callsAt + callBytes + padBytes !== whole.length) {
       throw new RangeError("counts that do not fit a payload");
     }
     this.#runs = Uint32Array.from({ length: runWords * runs }, (_, word) =>
       whole.readUInt32LE(runsAt + 4 * word),
     );
     this.#entries(whole, entriesAt, entries);
-    const calls: unknown = callBytes === 0 ? [] : JSON.parse(whole.toString("utf8", callsAt));
+    const calls: unknown =
+      callBytes === 0 ? [] : JSON.parse(whole.toString("utf8", callsAt, callsAt + callBytes));
     this.#calls = calls as CallEvent[];
-    // A delta is read with three bytes more than it may have.
-    const padded = new Uint8Array(callsAt - codesAt + 4);
-    padded.set(whole.subarray(codesAt, callsAt));
-    this.#bytes = padded;
-    this.#view = new DataView(padded.buffer);
+    this.#bytes = whole.subarray(codesAt);
+    this.#view = new DataView(whole.buffer, whole.byteOffset + codesAt, whole.length - codesAt);
     this.#lengthsAt -= codesAt;
     this.#deltaAt -= codesAt;
     if (this.#rowsOfRuns() !== rows || !Array.isArray(this.#calls))
@@ -94,31 +91,31 @@ export class PackedDecoder {
 
   /** Accesses up to row `stop` of the payload or the first call. */
   #accesses(block: EventBlock, stop: number): void {
-    const { kind: kinds, thread: threads, address: addresses, size: sizes } = block;
-    const thread = this.#runs[this.#run * runWords]!;
-    const [bytes, view] = [this.#bytes, this.#view];
-    const [kindOf, sizeOf, highOf, streamOf, stepOf] = [
-      ...[this.#kinds, this.#sizes, this.#highs, this.#streams, this.#steps],
-    ] as [Uint8Array, Uint32Array, Float64Array, Uint8Array, Uint32Array];
-    const expected = this.#expected;
+    const { kind: kinds, address: addresses, size: sizes } = block;
+    const [bytes, view, facts, highs, expected] = [
+      ...[this.#bytes, this.#view, this.#facts, this.#highs, this.#expected],
+    ] as [Uint8Array, DataView, Int32Array, Float64Array, Int32Array];
     const lengthsAt = this.#lengthsAt;
-    let [row, access, deltaAt, out] = [this.#row, this.#access, this.#deltaAt, block.length];
+    const first = block.length;
+    let [row, access, deltaAt, out] = [this.#row, this.#access, this.#deltaAt, first];
     for (; row < stop; row++) {
       const code = bytes[row]!;
       if (code === callCode) break;
       const length = (bytes[lengthsAt + (access >> 2)]! >> (2 * (access & 3))) & 3;
       access++;
       const delta = view.getInt32(deltaAt, true) & masks[length]!;
-      deltaAt += lengths[length]!;
-      const stream = streamOf[code]!;
-      const low = expected[stream]! + ((delta >>> 1) ^ -(delta & 1));
-      expected[stream] = low + stepOf[code]!;
-      kinds[out] = kindOf[code]!;
-      threads[out] = thread;
-      addresses[out] = highOf[code]! + (low >>> 0);
-      sizes[out] = sizeOf[code]!;
+      // 0, 1, 2 or 4 bytes.
+      deltaAt += (1 << length) >> 1;
+      const fact = code << 2;
+      const stream = facts[fact + STREAM]!;
+      const low = (expected[stream]! + ((delta >>> 1) ^ -(delta & 1))) | 0;
+      expected[stream] = low + facts[fact + STEP]!;
+      kinds[out] = facts[fact]!;
+      addresses[out] = highs[code]! + (low >>> 0);
+      sizes[out] = facts[fact + SIZE]!;
       out++;
     }
+    block.thread.fill(this.#runs[this.#run * runWords]!, first, out);
     [this.#row, this.#access, this.#deltaAt, block.length] = [row, access, deltaAt, out];
   }
 
@@ -131,14 +128,11 @@ export class PackedDecoder {
         number,
       ];
       if (kind >= CALL || high >= 0x8000) throw new RangeError("an entry that is no access of a program");
-      this.#kinds[code] = kind;
-      this.#sizes[code] = size;
+      const isFetch = kind === FETCH;
+      if (isFetch && !fetchStreams.has(high)) fetchStreams.set(high, code);
+      const stream = isFetch ? fetchStreams.get(high)! : code;
+      this.#facts.set([kind, size, stream, isFetch ? size : 0], factsEach * code);
       this.#highs[code] = high * 2 ** 32;
-      this.#streams[code] = code;
-      if (kind !== FETCH) continue;
-      if (!fetchStreams.has(high)) fetchStreams.set(high, code);
-      this.#streams[code] = fetchStreams.get(high)!;
-      this.#steps[code] = size;
     }
   }
 

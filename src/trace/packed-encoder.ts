@@ -1,6 +1,6 @@
 import { FETCH } from "../workload/feed.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
-import { callCode, entryWords, payloadWords, rowsMax, runWords } from "./packed-layout.js";
+import { callCode, entryWords, padBytes, payloadWords, rowsMax, runWords } from "./packed-layout.js";
 
 /** Longest delta. */
 const deltaMax = 4;
@@ -66,6 +66,7 @@ export class PackedEncoder {
       this.#lengths.subarray(0, Math.ceil(this.#accesses / 4)),
       this.#deltas.subarray(0, this.#deltaBytes),
       calls,
+      new Uint8Array(padBytes),
     ]);
     this.#reset();
     return payload;

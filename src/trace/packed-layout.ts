@@ -7,7 +7,7 @@ import type { TraceSummary } from "../workload/feed.js";
  *     block   = mark u32 | number u32 | rows u32 | packing u32 | stored u32 | plain u32 | checksum u32 | payload: `stored` bytes
  *     payload = runs u32 | entries u32 | accesses u32 | delta bytes u32 | call bytes u32        (20 bytes), then
  *               runs * (thread u32, rows u32) | entries * (kind u32, size u32, high u32) | codes: a byte for each row |
- *               lengths: 2 bits for each access | deltas | calls: JSON, an array
+ *               lengths: 2 bits for each access | deltas | calls: JSON, an array | 0 u32
  *
  * A row whose code is 255 is the next of the calls. Any other code is the entry of the dictionary that says the access's kind, its
  * size, and the upper half of its address. The lower half is the one of the access before it in the same stream plus a delta,
@@ -29,6 +29,8 @@ export const payloadWords = 5;
 export const runWords = 2;
 export const entryWords = 3;
 export const callCode = 255;
+/** At the end of a payload, so that four bytes can be read wherever a delta begins. */
+export const padBytes = 4;
 
 /** A block of the writer's has at most so many rows, and the reader takes no larger one. */
 export const rowsMax = 65_536;

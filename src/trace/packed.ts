@@ -1,3 +1,4 @@
+import type { TraceSummary } from "../workload/feed.js";
 import type { BinaryFormat } from "./binary-format.js";
 import { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
@@ -17,6 +18,7 @@ export class PackedReader implements TraceReader {
   readonly format: string;
   readonly hasAccesses: boolean;
   readonly counts: ReaderCounts;
+  readonly summary: TraceSummary | undefined;
   readonly header: PackedHeader;
   readonly #bytes: ByteWindow;
   readonly #blocks: PackedBlocks;
@@ -37,6 +39,7 @@ export class PackedReader implements TraceReader {
     this.format = header.summary.format;
     this.hasAccesses = header.hasAccesses;
     this.counts = countsOf(header);
+    this.summary = isLenient ? undefined : header.summary;
   }
 
   /** Throws: InputError for a file whose beginning is damaged. */

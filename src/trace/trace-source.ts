@@ -10,8 +10,9 @@ import { Tally } from "./tally.js";
 
 /** Pages and threads seen lately; a power of two. */
 const cacheSize = 4096;
-/** Above the number of any thread: a page and a thread make one number. */
-const threadsMax = 4096;
+/** Spreads what threads do at the same addresses; thread numbers are below the size of a page, so that both make one key. */
+const slotSalt = 37;
+const pageShift = 12;
 
 export interface SourceOptions {
   readonly open: () => Promise<TraceReader>;
@@ -51,7 +52,9 @@ export class TraceSource {
   }
 
   get summary(): TraceSummary | undefined {
-    return this.#reader === undefined ? undefined : this.#tally.summary(this.#reader);
+    return this.#reader === undefined
+      ? undefined
+      : (this.#reader.summary ?? this.#tally.summary(this.#reader));
   }
 
   /**
@@ -73,8 +76,9 @@ export class TraceSource {
   async load(): Promise<void> {
     this.#reader ??= await this.#open();
     this.#row = 0;
-    if (await this.#reader.read(this.#block)) this.#tally.add(this.#block);
-    else if (!this.#isOver) {
+    if (await this.#reader.read(this.#block)) {
+      if (this.#reader.summary === undefined) this.#tally.add(this.#block);
+    } else if (!this.#isOver) {
       this.#isOver = true;
       this.#writing = this.#end();
     }
@@ -126,24 +130,30 @@ export class TraceSource {
     for (let copy = 0; copy < copies; copy++) room = Math.min(room, sink.room(task + copy));
 
     const stop = Math.min(length, first + room);
+    const salt = number * slotSalt;
     let row = first;
     for (; row < stop && threads[row] === number && kinds[row] !== CALL; row++) {
       const address = addresses[row]!;
-      const page = Math.floor(address / pageBytes);
-      if (address + sizes[row]! > (page + 1) * pageBytes) break;
-      const slot = (page ^ (number * 37)) & (cacheSize - 1);
-      if (keys[slot] !== page * threadsMax + number) break;
-      const kind = kinds[row] as AccessKind;
-      if (copies === 1) sink.access(task, address, kind);
-      else for (let copy = 0; copy < copies; copy++) this.#copyAccess(task, copy, address, kind);
+      // In 32 bits as far as possible: the page number alone has more.
+      const low = address | 0;
+      const offset = low & (pageBytes - 1);
+      if (offset + sizes[row]! > pageBytes) break;
+      const slot = ((low >>> pageShift) ^ salt) & (cacheSize - 1);
+      if (keys[slot] !== address - offset + number) break;
       if (isShared) positions[entries[slot]!] = start + (row - first) + recordsOf.access;
     }
     this.#row = row;
+    const { replicas } = this.#options.copies;
+    for (let copy = 0; copy < copies; copy++) {
+      if (replicas === 1) sink.accesses(task + copy, addresses, kinds, first, row);
+      else for (let each = first; each < row; each++) this.#copyAccess(task, copy, each);
+    }
   }
 
-  #copyAccess(task: number, copy: number, address: number, kind: AccessKind): void {
+  #copyAccess(task: number, copy: number, row: number): void {
+    const address = this.#block.address[row]!;
     const shift = this.#records.shift(copy, Math.floor(address / pageBytes));
-    this.#records.sink.access(task + copy, address + shift * pageBytes, kind);
+    this.#records.sink.access(task + copy, address + shift * pageBytes, this.#block.kind[row] as AccessKind);
   }
 
   /** An access of any kind: to a page not seen lately, over the border of a page, or with its ring full. */
@@ -160,8 +170,8 @@ export class TraceSource {
   }
 
   #remember({ number, process }: Thread, page: number): void {
-    const slot = (page ^ (number * 37)) & (cacheSize - 1);
-    this.#cacheKeys[slot] = page * threadsMax + number;
+    const slot = (page ^ (number * slotSalt)) & (cacheSize - 1);
+    this.#cacheKeys[slot] = page * pageBytes + number;
     if (process.threads > 1) this.#cacheEntries[slot] = process.book.entry(page, number);
   }
 

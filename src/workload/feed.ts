@@ -54,6 +54,8 @@ export interface FeedSink {
   room(task: number): number;
   /** A memory access at byte address `address` (below 2^47). 1 record. */
   access(task: number, address: number, kind: AccessKind): void;
+  /** As access() for the rows `from` to `to` - 1 of two columns, all of which must have room. A record each. */
+  accesses(task: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void;
   /** User work that touches no memory, in cycles. 1 record. */
   compute(task: number, cycles: number): void;
   /** A call of a kernel entry, at most 6 arguments, page numbers as plain numbers. 8 records. */
