@@ -35,7 +35,7 @@ export const FULL: Size = {
   iterations: 200,
   cpus: 8,
   states: 2_000_000,
-  recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "redis.strace.gz"],
+  recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "zstd.drmemtrace", "redis.strace.gz"],
 };
 
 /** Says nothing about speed: it shows in seconds that everything runs, and that the counts agree. */
@@ -99,9 +99,9 @@ export async function runSuite(size: Size, onStart: (what: string) => void = () 
   const replay: ReplayRow[] = [];
   for (const name of size.recordings) {
     onStart(`replay, ${name}`);
-    const row = await replayOf(name, size);
-    if (typeof row === "string") notes.push(row);
-    else replay.push(row);
+    const rows = await replayOf(name, size);
+    if (typeof rows === "string") notes.push(rows);
+    else replay.push(...rows);
   }
   const counts = [...hotPath, ...oracle, ...kernel, ...adversary, ...replay].map((row) => row.counts);
   return {
@@ -111,16 +111,17 @@ export async function runSuite(size: Size, onStart: (what: string) => void = () 
 }
 
 /** Where counts differ that must be equal, as sentences. */
-export function differencesOf({ hotPath, oracle }: Results): string[] {
+export function differencesOf({ hotPath, oracle, replay }: Results): string[] {
   const rows = [
     ...hotPath.map(({ stream, difference }) => ({ what: stream, difference })),
     ...oracle.map(({ work, difference }) => ({ what: work, difference })),
+    ...replay.map(({ file, difference }) => ({ what: file, difference })),
   ];
   return rows.flatMap(({ what, difference }) => (difference === undefined ? [] : [`${what}: ${difference}`]));
 }
 
-/** A row, or why there is none: not every machine has the program that unpacks a recording. */
-async function replayOf(name: string, size: Size): Promise<ReplayRow | string> {
+/** Rows, or why there are none: not every machine has the program that unpacks a recording. */
+async function replayOf(name: string, size: Size): Promise<ReplayRow[] | string> {
   const file = placeOf(`examples/${name}`);
   if (!existsSync(file)) return `examples/${name} is not there; its replay is left out`;
   try {

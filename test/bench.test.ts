@@ -69,7 +69,9 @@ describe("the suite", () => {
     expect(results.kernel.map(({ counts }) => counts.calls)).toEqual([14, 14]);
     expect(results.replay.map(({ file, counts }) => [file, counts.lines])).toEqual([
       ["redis.strace.gz", 6184],
+      ["redis.strace.gz, packed", 6184],
     ]);
+    expect(results.replay[1]!.difference).toBeUndefined();
   });
 
   test("the table names every row and what ran", () => {
