@@ -4,6 +4,8 @@ import { runSimulation } from "../src/engine/run.js";
 import { UsageError } from "../src/errors.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import { builtins, builtinWorkload } from "../src/workload/builtins.js";
+import { loopParameters } from "../src/workload/loop.js";
+import { parameterValues } from "../src/workload/parameters.js";
 import { FakeEngine } from "./fake-engine.js";
 import { tinyBuiltins } from "./tiny-builtins.js";
 
@@ -82,6 +84,13 @@ describe("the loops do what they say", () => {
     expect(workload.starters).toEqual([0, 1, 2, 3, 4, 5].map((task) => ({ task, mm: 0 })));
     expect(workload).toMatchObject({ name: "munmap-loop", tasks: 6, mms: 1, pages: 256 + 6 * (4 + 16) });
     expect(builtinWorkload("munmap-loop", { threads: "2" }, 6).tasks).toBe(2);
+  });
+
+  test("on a thousand CPUs a loop has few rounds, unless they are given", () => {
+    const rounds = (cpus: number, given: Record<string, string> = {}): number =>
+      parameterValues("munmap-loop", loopParameters, given, cpus).iterations;
+    expect([8, 64, 128, 1024].map((cpus) => rounds(cpus))).toEqual([200, 200, 50, 2]);
+    expect(rounds(1024, { iterations: "200" })).toBe(200);
   });
 
   test("numbers take the suffixes of their unit", () => {

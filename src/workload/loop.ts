@@ -26,7 +26,16 @@ export const workParameters = [
 /** What every loop workload takes. */
 export const loopParameters = [
   parameter("pages", "pages", 16, [1, ownPagesMax], "pages of each thread's own mapping"),
-  parameter("iterations", "count", 200, [1, 1000 * million], "rounds of each thread"),
+  {
+    ...parameter(
+      "iterations",
+      "count",
+      200,
+      [1, 1000 * million],
+      "rounds of each thread; unless given, fewer above 64 CPUs",
+    ),
+    fewerAbove: 64,
+  },
   threadsParameter,
   parameter(
     "initiators",

@@ -6,6 +6,8 @@ export interface Parameter {
   readonly unit: "pages" | "cycles" | "count" | "percent";
   /** "cpus" is one for each simulated CPU. */
   readonly default: number | "cpus";
+  /** On more CPUs than this the default falls with the square of their number, as each call interrupts all of them. */
+  readonly fewerAbove?: number;
   readonly min: number;
   readonly max: number;
   readonly about: string;
@@ -35,8 +37,20 @@ export function parameterValues<N extends string>(
   return Object.fromEntries(values) as Record<N, number>;
 }
 
+/** No less than two rounds, so that something that was unmapped is mapped again. */
+const ROUNDS_MIN = 2;
+
+function defaultOf(
+  { default: otherwise, fewerAbove = Number.POSITIVE_INFINITY }: Parameter,
+  cpus: number,
+): number {
+  if (otherwise === "cpus") return cpus;
+  if (cpus <= fewerAbove) return otherwise;
+  return Math.max(ROUNDS_MIN, Math.round(otherwise * (fewerAbove / cpus) ** 2));
+}
+
 function value(parameter: Parameter, text: string | undefined, cpus: number): number {
-  if (text === undefined) return parameter.default === "cpus" ? cpus : parameter.default;
+  if (text === undefined) return defaultOf(parameter, cpus);
   const { name, unit, min, max } = parameter;
   const [, digits, suffix] = /^(\d+)([A-Za-z]*)$/.exec(text) ?? [];
   const factor = factors[suffix ?? ""] ?? (unit === "pages" ? byteFactors[suffix ?? ""] : undefined);
