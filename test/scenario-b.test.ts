@@ -29,6 +29,7 @@ test("there is a scenario for each race", () => {
     "B-bloom-clear",
     "B-gen-nobump",
     "B-lock-exclusion",
+    "B-mremap-truncate",
     "B-v5-refcount",
   ]);
 });

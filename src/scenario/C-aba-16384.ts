@@ -11,12 +11,21 @@
  * With the width of Linux this takes 16,384 pages unmapped in one address space during one flush; here pending is large at 2. The search
  * finds it, so the counters are unsafe in principle. A count of restarts in the word makes it as much rarer as the count is wide; in this
  * bounded space one bit is enough. Generations of 64 bits do not come round.
+ *
+ * It takes a batch of several pages that has not been flushed yet, so clean ones: a dirty page is flushed before it is written out, and
+ * pages that are reclaimed one by one are flushed one by one.
  */
 
+import { type ProgramSource, program } from "../dsl/index.js";
+import type { KernelOptions } from "../kernel/options.js";
+import { damon_get_folio, reclaim_pages } from "../kernel/vmscan.js";
 import { batchedIs, RELIED, type Reclaimed, reclaimed, rely, UNMAPPED, USER, unmap } from "./reclaimed.js";
 import { scenario } from "./scenario.js";
+import { call } from "./stage.js";
 
 const IN_B = 2;
+const MADV_DONTNEED = 4;
+const MADV_FREE = 8;
 
 function build(differs: Partial<Reclaimed>, epochBits = 0) {
   return reclaimed({
@@ -33,6 +42,40 @@ function build(differs: Partial<Reclaimed>, epochBits = 0) {
   });
 }
 
+/** One batch of reclaim for two pages. */
+function pageoutTwo(opt: KernelOptions): ProgramSource {
+  return program("pageout_two", ["one", "other"], (k, { one, other }) => {
+    const list = k.var(0, "folio_list");
+    damon_get_folio(k, one, list);
+    damon_get_folio(k, other, list);
+    reclaim_pages(k, opt, list);
+  });
+}
+
+/**
+ * The same with reclaim in full, and with madvise() as the one who flushes, and who finds the entry absent. The pages were freed lazily,
+ * so that they are clean.
+ */
+function calls(epochBits = 0) {
+  const dontneed = (vpn: number) => call("madvise", vpn, vpn + 1, MADV_DONTNEED);
+  const frame = (vpn: number) => ({ frameAt: { mm: 0, vpn } });
+  return build(
+    {
+      entries: ["madvise"],
+      extra: (opt) => [pageoutTwo(opt)],
+      caller: true,
+      setup: [
+        { do: "call", cpu: 0, entry: "madvise", args: [0, 1, MADV_DONTNEED] },
+        { do: "call", cpu: 0, entry: "madvise", args: [IN_B, IN_B + 2, MADV_FREE] },
+        batchedIs(1),
+      ],
+      does: [[dontneed(0), dontneed(IN_B)], [call("pageout_two", frame(IN_B), frame(IN_B + 1))]],
+      windows: [UNMAPPED],
+    },
+    epochBits,
+  );
+}
+
 export const subject = scenario({
   name: "C-aba-16384",
   question:
@@ -44,6 +87,13 @@ export const subject = scenario({
       expected: "unsafe",
       breaks: "stale-right",
       build: () => build({}),
+    },
+    "calls-counters-5.17": {
+      title: "reclaim and madvise in full, with the counters of upstream",
+      expected: "unsafe",
+      breaks: "stale-right",
+      bounds: { pct: { runs: 200_000, changes: 6 } },
+      build: () => calls(),
     },
     epoch: {
       title: "the word counts its restarts too",

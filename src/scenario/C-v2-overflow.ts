@@ -8,8 +8,19 @@
  * unsafe in the second version of the patch, which had seven bits; safe in the third, which starts anew before it can wrap.
  */
 
-import { batchedIs, RELIED, reclaimed, rely, UNMAPPED, USER, unmap } from "./reclaimed.js";
+import {
+  batchedIs,
+  pageout,
+  pageoutFolio,
+  RELIED,
+  reclaimed,
+  rely,
+  UNMAPPED,
+  USER,
+  unmap,
+} from "./reclaimed.js";
 import { scenario } from "./scenario.js";
+import { call } from "./stage.js";
 
 function build(wraps: boolean) {
   return reclaimed({
@@ -20,6 +31,24 @@ function build(wraps: boolean) {
     does: [[rely(1)], [unmap(0), unmap(1)]],
     liberties: [{ cpu: USER, may: "touch", vpn: 1 }],
     windows: [UNMAPPED, RELIED],
+  });
+}
+
+const MADV_DONTNEED = 4;
+
+/** The same with reclaim in full, and with madvise() as the one who finds the entry absent. */
+function calls(wraps: boolean) {
+  return reclaimed({
+    mutants: { "C-counter-overflow": wraps },
+    tunables: { TLB_FLUSH_BATCH_PENDING_BITS: 2 },
+    entries: ["madvise"],
+    extra: (opt) => [pageoutFolio(opt)],
+    caller: true,
+    pages: 2,
+    setup: [batchedIs(2)],
+    does: [[call("madvise", 1, 2, MADV_DONTNEED)], [pageout(0), pageout(1)]],
+    liberties: [{ cpu: USER, may: "touch", vpn: 1 }],
+    windows: [UNMAPPED],
   });
 }
 
@@ -39,6 +68,18 @@ export const subject = scenario({
       title: "two bits; pending is set to 1 and flushed to 0 before they wrap",
       expected: "safe",
       build: () => build(false),
+    },
+    "calls-v2-wraps": {
+      title: "reclaim and madvise in full, with counters that wrap",
+      expected: "unsafe",
+      breaks: "stale-right",
+      bounds: { pct: { runs: 100_000, changes: 3 } },
+      build: () => calls(true),
+    },
+    "calls-v3-resets": {
+      title: "reclaim and madvise in full, with counters that start anew",
+      expected: "safe",
+      build: () => calls(false),
     },
   },
 });

@@ -14,7 +14,7 @@ import type { KernelOptions } from "../kernel/options.js";
 import { clearAndFlush } from "../kernel/rmap.js";
 import { try_to_unmap_flush } from "../kernel/rmap-batch.js";
 import { mmNumber, withPte } from "./pages.js";
-import { reclaimed, UNMAPPED, USER } from "./reclaimed.js";
+import { pageout, pageoutFolio, reclaimed, UNMAPPED, USER } from "./reclaimed.js";
 import { scenario } from "./scenario.js";
 import { call, switchTo } from "./stage.js";
 
@@ -44,6 +44,20 @@ function build(broken: boolean) {
   });
 }
 
+/** The same with reclaim in full: it frees the frame. */
+function calls(broken: boolean) {
+  return reclaimed({
+    mutants: { "C-no-gen-bump": broken },
+    extra: (opt) => [pageoutFolio(opt)],
+    setup: [
+      { do: "task", task: 3, mm: 1 },
+      { do: "switch", cpu: USER, task: 3 },
+    ],
+    does: [[], [pageout(0)], [switchTo(2)]],
+    windows: [UNMAPPED],
+  });
+}
+
 export const subject = scenario({
   name: "C7-join-after-mask",
   question: "Does a batched flush reach a CPU that loads the address space after its mask was read?",
@@ -59,6 +73,17 @@ export const subject = scenario({
       title: "the generation is raised first",
       expected: "safe",
       build: () => build(false),
+    },
+    "calls-no-generation": {
+      title: "reclaim in full, without a generation: the frame goes to somebody else",
+      expected: "unsafe",
+      breaks: "stale-frame",
+      build: () => calls(true),
+    },
+    calls: {
+      title: "reclaim in full, as upstream",
+      expected: "safe",
+      build: () => calls(false),
     },
   },
 });

@@ -25,6 +25,19 @@ function build(broken: boolean) {
   });
 }
 
+/** The page is unmapped at the same time. */
+function calls(broken: boolean) {
+  return reclaimed({
+    mutants: { "C-copy-before-flush": broken },
+    entries: ["munmap"],
+    extra: (opt) => [program("migrate", ["pfn"], (k, { pfn }) => migrate_pages_batch(k, opt, pfn))],
+    caller: true,
+    does: [[call("munmap", 0, 1)], [call("migrate", { frameAt: { mm: 0, vpn: 0 } })]],
+    liberties: [{ cpu: USER, may: "touch", vpn: 0, kind: 1 }],
+    windows: ["unmapped for migration, not flushed"],
+  });
+}
+
 export const subject = scenario({
   name: "C8-migrate-batch-copy",
   question: "May migration copy a page before the batch is flushed?",
@@ -40,6 +53,17 @@ export const subject = scenario({
       title: "the copy comes behind the flush",
       expected: "safe",
       build: () => build(false),
+    },
+    "calls-copy-first": {
+      title: "the copy comes before the flush, and munmap meanwhile",
+      expected: "unsafe",
+      breaks: "lost-write",
+      build: () => calls(true),
+    },
+    calls: {
+      title: "the copy comes behind the flush, and munmap meanwhile",
+      expected: "safe",
+      build: () => calls(false),
     },
   },
 });
