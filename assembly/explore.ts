@@ -19,7 +19,7 @@ import {
 import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, take } from "./frontier";
 import { cpus, hw, hwBounds } from "./layout";
-import { beginState, dropLast, flush, isKept, keep, nextRecord, openPending, printOfRecord, RECORD_BYTES } from "./pending";
+import { beginState, flush, isKept, keep, nextRecord, openPending, RECORD_BYTES } from "./pending";
 import { ample, NO_AMPLE } from "./reduce";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
@@ -27,7 +27,7 @@ import {
   ALL_GROUPS, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, nextPrint, openSnapshots,
 } from "./snapshot";
 import { openSymmetry, rename } from "./symmetry";
-import { add, hasRoom, isSeen, openVisited, statesSeen } from "./visited";
+import { add, hasRoom, openVisited, statesSeen } from "./visited";
 import { noteAllWritten } from "./wrote";
 
 export const SEARCH_MORE: u32 = 0;
@@ -145,8 +145,8 @@ function expand(): u32 {
 }
 
 /**
- * Tries one choice that stands for all others, if there is one. It does not when it leads to a state that is known, or else a circle of such
- * choices could keep all others off for ever; nor when it ends in a violation, behind which nothing is looked at.
+ * Tries one choice that stands for all others, if there is one. It does not when it changes nothing, or ends in a violation, behind which
+ * nothing is looked at. That it leads to a state that is known is no reason: such choices cannot go round in a circle (reduce.ts).
  */
 function expandOne(): bool {
   const enough = ample(0);
@@ -171,10 +171,7 @@ function expandOne(): bool {
     }
     return false;
   }
-  if (!isSeen(printOfRecord(record))) return true;
-  dropLast(record);
-  countDown(SC_TRANSITIONS);
-  return false;
+  return true;
 }
 
 /** Says in the state that is left which CPU went on. Returns false when that is one switch too many. */

@@ -61,16 +61,6 @@ export function isKept(record: usize): bool {
   return end != record;
 }
 
-/** Gives up the last record. */
-export function dropLast(record: usize): void {
-  end = record;
-  count--;
-}
-
-export function printOfRecord(record: usize): u64 {
-  return load<u64>(record);
-}
-
 /** What is kept from here on belongs to the state of a link. Returns false when memory is out. */
 export function beginState(link: usize): bool {
   if (end > full && !flush()) return false;

@@ -62,10 +62,6 @@ function placeOf(print: u64): usize {
   return table + offset;
 }
 
-export function isSeen(print: u64): bool {
-  return load<u64>(placeOf(print)) != 0;
-}
-
 /** Makes room for one state more. Returns false when memory is out. */
 // @ts-ignore: decorator
 @inline
