@@ -1,58 +1,8 @@
 /** The slow search on cases so small that their states can be counted by hand. */
 import { expect, test } from "vitest";
-import type { Case, CaseMachine } from "../src/dsl/case.js";
-import { assemble, type Builder, program, record, type SpinLock, spinlock, u64 } from "../src/dsl/index.js";
+import type { Builder, SpinLock } from "../src/dsl/index.js";
 import { exploreNaively } from "../src/reference/explore.js";
-
-const shared = record("global", { word: u64, left: spinlock("left"), right: spinlock("right") });
-const glob = shared.at();
-const mm = record("mm", { pgd: u64, mm_users: u64 });
-const task = record("task", { mm: u64 });
-
-type Body = (k: Builder) => void;
-
-const MACHINE: CaseMachine = {
-  cpus: 2,
-  mms: 1,
-  tasks: 2,
-  tables: 6,
-  frames: 3,
-  radixBits: 1,
-  model: "sc",
-  storeBuffer: 2,
-  assist: "strict",
-  tlb: { sets: 2, ways: 1 },
-  walkCache: 0,
-};
-
-interface Play {
-  readonly zero: Body;
-  readonly one?: Body;
-  readonly interrupt?: Body;
-  readonly machine?: Partial<CaseMachine>;
-  readonly windows?: readonly string[];
-}
-
-/** CPU 0 runs `zero`, CPU 1 runs `one`. */
-function caseOf({ zero, one = () => {}, interrupt = () => {}, machine, windows = [] }: Play): Case {
-  const sources = { zero, one, call_function_interrupt: interrupt };
-  return {
-    program: assemble({
-      entries: Object.entries(sources).map(([name, body]) => program(name, [], body)),
-      records: [shared, mm, task],
-      cpus: 2,
-      radixBits: 1,
-    }),
-    machine: { ...MACHINE, ...machine },
-    setup: [],
-    threads: [
-      { cpu: 0, does: [{ call: "zero", args: [] }] },
-      { cpu: 1, does: [{ call: "one", args: [] }] },
-    ],
-    liberties: [],
-    windows,
-  };
-}
+import { caseOf, glob } from "./tiny-case.js";
 
 const works = (k: Builder): void => {
   k.work("a");

@@ -33,10 +33,17 @@ export interface TinyPlay {
   readonly one?: Body;
   readonly interrupt?: Body;
   readonly machine?: Partial<CaseMachine>;
+  readonly windows?: readonly string[];
 }
 
 /** CPU 0 runs `zero`, CPU 1 runs `one`. */
-export function caseOf({ zero, one = () => {}, interrupt = () => {}, machine }: TinyPlay): Case {
+export function caseOf({
+  zero,
+  one = () => {},
+  interrupt = () => {},
+  machine,
+  windows = [],
+}: TinyPlay): Case {
   const sources = { zero, one, call_function_interrupt: interrupt };
   return {
     program: assemble({
@@ -52,7 +59,7 @@ export function caseOf({ zero, one = () => {}, interrupt = () => {}, machine }: 
       { cpu: 1, does: [{ call: "one", args: [] }] },
     ],
     liberties: [],
-    windows: [],
+    windows,
   };
 }
 

@@ -1,4 +1,5 @@
 /** The engine's state as plain data, in the shape that the naive twin has too. */
+import { INVARIANTS } from "../dsl/case.js";
 import { RECORD_KINDS, type RecordKind } from "../dsl/program.js";
 import type {
   BroadcastState,
@@ -15,7 +16,6 @@ import type {
   TlbName,
   ViolationState,
 } from "../reference/state.js";
-import { INVARIANT_NAMES } from "../reference/state.js";
 import type { World } from "./world.js";
 
 /** Reads everything. Slow: for tests. */
@@ -330,7 +330,7 @@ class Dump {
   }
 
   #violations(): ViolationState[] {
-    return INVARIANT_NAMES.flatMap((invariant, index) =>
+    return INVARIANTS.flatMap((invariant, index) =>
       Array.from({ length: this.#w.size.cpus }, (_, cpu) => {
         const at =
           this.#v("stBase") +

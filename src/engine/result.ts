@@ -5,6 +5,7 @@
  * types only from here on the way to a run: loading zod costs as much time as starting yargs.
  */
 import { z } from "zod";
+import { INVARIANTS } from "../dsl/case.js";
 
 const count = z.int().nonnegative();
 /** Per name; a name that never happened may be missing. */
@@ -50,19 +51,8 @@ export const violationExampleSchema = z.strictObject({
 });
 export type ViolationExample = z.infer<typeof violationExampleSchema>;
 
-export const invariantNames = [
-  "stale-frame",
-  "stale-right",
-  "lost-write",
-  "lost-dirty",
-  "stale-table",
-  "split-view",
-  "progress",
-  "stale-device",
-] as const;
-
 export const violationSchema = z.strictObject({
-  invariant: z.enum(invariantNames),
+  invariant: z.enum(INVARIANTS),
   count,
   first: violationExampleSchema,
 });

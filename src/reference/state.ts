@@ -220,7 +220,7 @@ export interface PwcEntryState {
   readonly age: number;
 }
 
-/** In the order of reports. */
+/** In the order of reports. The twin takes no values from elsewhere, so it has a list of its own. */
 export const INVARIANT_NAMES = [
   "stale-frame",
   "stale-right",

@@ -8,30 +8,10 @@
  * safe since a CPU that is SWITCHING counts as a target; unsafe before.
  */
 
-import { ANON_RW, unmapPage } from "./pages.js";
 import { scenario } from "./scenario.js";
-import { call, stage, switchTo } from "./stage.js";
+import { switchBack } from "./switching.js";
 
-function build(broken: boolean) {
-  return stage({
-    mutants: { "A-switching-window": broken },
-    extra: (opt) => [unmapPage(opt)],
-    setup: [
-      { do: "task", task: 0, mm: 0 },
-      { do: "task", task: 1, mm: 1 },
-      { do: "switch", cpu: 1, task: 0 },
-      { do: "call", cpu: 1, entry: "mmap", args: [0, 1, ANON_RW] },
-      { do: "touch", cpu: 1, vpn: 0, kind: 1 },
-      { do: "switch", cpu: 1, task: 1 },
-    ],
-    threads: [
-      { cpu: 0, does: [call("unmap_page", 0, 0)] },
-      { cpu: 1, does: [switchTo(0)] },
-    ],
-    liberties: [{ cpu: 1, may: "touch", vpn: 0 }],
-    windows: ["unmapped, not flushed"],
-  });
-}
+const build = (broken: boolean) => switchBack({ "A-switching-window": broken });
 
 export const subject = scenario({
   name: "A2-switching-window",

@@ -10,31 +10,11 @@
  */
 
 import type { MemoryModel } from "../dsl/case.js";
-import { ANON_RW, unmapPage } from "./pages.js";
 import { scenario } from "./scenario.js";
-import { call, stage, switchTo } from "./stage.js";
+import { switchBack } from "./switching.js";
 
-function build(broken: boolean, model: MemoryModel) {
-  return stage({
-    mutants: { "A-switch-barrier": broken },
-    machine: { model, storeBuffer: 3 },
-    extra: (opt) => [unmapPage(opt)],
-    setup: [
-      { do: "task", task: 0, mm: 0 },
-      { do: "task", task: 1, mm: 1 },
-      { do: "switch", cpu: 1, task: 0 },
-      { do: "call", cpu: 1, entry: "mmap", args: [0, 1, ANON_RW] },
-      { do: "touch", cpu: 1, vpn: 0, kind: 1 },
-      { do: "switch", cpu: 1, task: 1 },
-    ],
-    threads: [
-      { cpu: 0, does: [call("unmap_page", 0, 0)] },
-      { cpu: 1, does: [switchTo(0)] },
-    ],
-    liberties: [{ cpu: 1, may: "touch", vpn: 0 }],
-    windows: ["unmapped, not flushed"],
-  });
-}
+const build = (broken: boolean, model: MemoryModel) =>
+  switchBack({ "A-switch-barrier": broken }, { model, storeBuffer: 3 });
 
 export const subject = scenario({
   name: "A5-switch-barrier",
