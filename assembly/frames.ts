@@ -3,7 +3,7 @@
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import { frameMetaOf, frameWordAt, pageBytesShift, pools, pteAddress, tableMetaOf } from "./layout";
+import { frameMetaOf, frameWordAt, pageBytesShift, pools, pteAddress, radixBits, tableMetaOf } from "./layout";
 import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT, FW_GENERATION_SHIFT, FW_LIVE } from "./meta";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
@@ -17,6 +17,8 @@ export const POOL_FRAME_FREE: usize = 8;
 export const POOL_FRAMES_LIVE: usize = 12;
 export const POOL_TABLE_TOP: usize = 16;
 export const POOL_FRAME_TOP: usize = 20;
+/** Two lists: free blocks as large as a 2M page, and as a 1G page. */
+export const POOL_BLOCK_FREE: usize = 32;
 
 /** A frame, or 0 when memory is out. */
 export function allocateFrame(): u32 {
@@ -26,14 +28,81 @@ export function allocateFrame(): u32 {
     store<u32>(frameMetaOf(pfn), 0, FM_NEXT);
   } else {
     pfn = load<u32>(pools + POOL_FRAME_TOP) + 1;
-    if (pfn >= config(CFG_FRAMES)) return 0;
+    if (pfn >= config(CFG_FRAMES)) return breakBlock() ? allocateFrame() : 0;
     store<u32>(pools + POOL_FRAME_TOP, pfn);
   }
-  assert((load<u32>(frameWordAt(pfn)) & FW_LIVE) == 0); // never handed out twice
-  store<u32>(frameWordAt(pfn), load<u32>(frameWordAt(pfn)) | FW_LIVE);
-  const live = load<u32>(pools + POOL_FRAMES_LIVE) + 1;
-  store<u32>(pools + POOL_FRAMES_LIVE, live);
+  handOut(pfn, 1);
   return pfn;
+}
+
+function handOut(pfn: u32, count: u32): void {
+  for (let each = pfn; each < pfn + count; each++) {
+    assert((load<u32>(frameWordAt(each)) & FW_LIVE) == 0); // never handed out twice
+    store<u32>(frameWordAt(each), load<u32>(frameWordAt(each)) | FW_LIVE);
+  }
+  store<u32>(pools + POOL_FRAMES_LIVE, load<u32>(pools + POOL_FRAMES_LIVE) + count);
+}
+
+/** Puts free frames into the list of single ones, so that the first of them is handed out first. */
+function listSingly(pfn: u32, count: u32): void {
+  for (let each = pfn + count - 1; each >= pfn; each--) {
+    store<u32>(frameMetaOf(each), load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
+    store<u32>(pools + POOL_FRAME_FREE, each);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function blocksOf(order: u32): usize {
+  return pools + POOL_BLOCK_FREE + (order > radixBits ? 4 : 0);
+}
+
+function takeBlock(order: u32): u32 {
+  const pfn = load<u32>(blocksOf(order));
+  if (pfn == 0) return 0;
+  store<u32>(blocksOf(order), load<u32>(frameMetaOf(pfn), FM_NEXT));
+  store<u32>(frameMetaOf(pfn), 0, FM_NEXT);
+  return pfn;
+}
+
+/** A free block becomes single frames, the smallest first. */
+function breakBlock(): bool {
+  for (let order = radixBits; order <= 2 * radixBits; order += radixBits) {
+    const pfn = takeBlock(order);
+    if (pfn == 0) continue;
+    listSingly(pfn, 1 << order);
+    return true;
+  }
+  return false;
+}
+
+/** 2^order frames in a row whose first number is a multiple of that, or 0 when there are none: nothing is moved to make room. */
+export function allocateBlock(order: u32): u32 {
+  if (order == 0) return allocateFrame();
+  const count: u32 = 1 << order;
+  let pfn = takeBlock(order);
+  if (pfn == 0) {
+    const next = load<u32>(pools + POOL_FRAME_TOP) + 1;
+    pfn = (next + count - 1) & ~(count - 1);
+    if (pfn + count > config(CFG_FRAMES)) return 0;
+    listSingly(next, pfn - next);
+    store<u32>(pools + POOL_FRAME_TOP, pfn + count - 1);
+  }
+  handOut(pfn, count);
+  return pfn;
+}
+
+export function freeBlock(pfn: u32, order: u32, site: u32): void {
+  if (order == 0) return freeFrame(pfn, site);
+  const count: u32 = 1 << order;
+  for (let each = pfn; each < pfn + count; each++) {
+    if (pfn == 0 || each >= config(CFG_FRAMES) || (load<u32>(frameWordAt(each)) & FW_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | each);
+    frameFreed(each, site);
+    store<u32>(frameWordAt(each), (load<u32>(frameWordAt(each)) & ~FW_LIVE) + (1 << FW_GENERATION_SHIFT));
+  }
+  store<u32>(frameMetaOf(pfn), load<u32>(blocksOf(order)), FM_NEXT);
+  store<u32>(blocksOf(order), pfn);
+  store<u32>(pools + POOL_FRAMES_LIVE, load<u32>(pools + POOL_FRAMES_LIVE) - count);
 }
 
 export function freeFrame(pfn: u32, site: u32): void {

@@ -8,7 +8,7 @@
  * `made` of a slot is the site that made it stale, `broken` the site that promised (a call's return) or freed although it was.
  */
 import { holdersOf, isHolder } from "./holders";
-import { CFG_CANONICAL, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
+import { CFG_CANONICAL, CFG_FRAMES, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
   cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, HW_ROOT, hw, maskWords, pools, pteAddress, radixBits, radixMask,
@@ -97,7 +97,8 @@ export function pteChanged(cpu: u32, address: usize, old: u64, value: u64, site:
   const root = load<u32>(meta, TM_ROOT);
   const index = <u64>(((address - tablePages) >> 3) & <usize>radixMask);
   const vpn = load<u64>(meta, TM_BASE) + (index << <u64>(radixBits * level));
-  if (isLeaf) closeCopy(root, vpn, pfnOf(value), site);
+  // Each frame of a large page may be a copy of its own.
+  if (isLeaf) closeCopies(root, vpn, pfnOf(value), 1 << (radixBits * level), site);
   const now = isLeaf ? value : 0;
   visitAll(cpu, root, vpn >> <u64>(radixBits * level), level, 0, now, site);
 }
@@ -117,6 +118,10 @@ function mustBeElsewhere(root: u32, others: u64, word: u32, page: u64, size: u32
     const cpu = (word << 6) + <u32>ctz(m);
     if (cpu < cpus && isHolder(root, cpu)) visit(cpu, cpu, root, page, size, 2, 0, NO_SITE);
   }
+}
+
+function closeCopies(root: u32, vpn: u64, pfn: u32, count: u32, site: u32): void {
+  for (let i: u32 = 0; i < count && pfn + i < config(CFG_FRAMES); i++) closeCopy(root, vpn + i, pfn + i, site);
 }
 
 /** Hardware set D in the present entry at `address`: whoever stored without setting it may do so again. */

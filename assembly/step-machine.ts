@@ -4,10 +4,10 @@
 import { drainAll } from "./cells";
 import { copyBegins } from "./copies";
 import { CFG_WORKS, config } from "./config";
-import { allocateFrame, allocateTable, freeFrame, freeTable } from "./frames";
+import { allocateBlock, allocateTable, freeBlock, freeTable } from "./frames";
 import { pop, push } from "./ipi";
 import { NONE } from "./isa";
-import { hw, HW_QUEUE_HEAD } from "./layout";
+import { hw, HW_QUEUE_HEAD, radixBits } from "./layout";
 import { readCost, writeCost } from "./lines";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,
@@ -81,6 +81,13 @@ function tlbStep(cpu: u32, op: u32, r: usize, w: u64): i32 {
   }
 }
 
+/** How many frames in a row, as a power of 2: one, as many as a 2M page has, or a 1G page. */
+function orderIn(r: usize, register: u32): u32 {
+  const order = register == NONE ? 0 : <u32>reg(r, register);
+  if (order != 0 && order != radixBits && order != 2 * radixBits) panic(TRAP_BAD_OP, order);
+  return order;
+}
+
 function frameStep(cpu: u32, op: u32, r: usize, w: u64, pc: u32): i32 {
   const dst = <u32>(w >> 8) & 255;
   const a = reg(r, <u32>(w >> 16) & 255);
@@ -88,11 +95,11 @@ function frameStep(cpu: u32, op: u32, r: usize, w: u64, pc: u32): i32 {
   const c = reg(r, <u32>(w >> 32) & 255);
   switch (op) {
     case isa.OP_FALLOC:
-      setReg(r, dst, allocateFrame());
+      setReg(r, dst, allocateBlock(orderIn(r, <u32>(w >> 16) & 255)));
       return price(PRICE_FRAME_ALLOC);
     case isa.OP_FFREE:
       drainAll(cpu);
-      freeFrame(<u32>a, pc);
+      freeBlock(<u32>a, orderIn(r, <u32>(w >> 24) & 255), pc);
       return price(PRICE_FRAME_FREE);
     case isa.OP_FZERO:
       return price(PRICE_FRAME_ZERO);

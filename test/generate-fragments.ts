@@ -177,6 +177,18 @@ export function otherFrame(world: World, from: number, to: number): number {
   return from === to ? 1 + (to % (world.config.frames - 1)) : to;
 }
 
+/** As many frames as a large page has, and a single one while they are taken: out of what is left, or out of a block that is free. */
+function inBlocks(order: number): Fragment {
+  const single = [op("FALLOC", { dst: J }), ...unlessZero(J, [op("FFREE", { a: J })])];
+  return [
+    li(I, order),
+    op("FALLOC", { dst: K, a: I }),
+    ...single,
+    ...unlessZero(K, [op("FFREE", { a: K, b: I })]),
+    ...single,
+  ];
+}
+
 /** Frames and tables in hand are kept in shared slots; what an exchange takes out of a slot has one owner, who frees it. */
 function onResources(world: World) {
   const swap = (alloc: MicroOp, register: number, slot: bigint, free: OpName): Fragment => [
@@ -194,6 +206,7 @@ function onResources(world: World) {
       op("XCHG", { dst: FRAME, imm: FRAME_SLOT, c: FRAME }),
       ...unlessZero(FRAME, [op("FFREE", { a: FRAME })]),
     ]),
+    fc.integer({ min: 1, max: 2 }).map((level) => inBlocks(level * world.config.radixBits)),
     fc.constant([
       li(TABLE, 0),
       op("XCHG", { dst: TABLE, imm: TABLE_SLOT, c: TABLE }),

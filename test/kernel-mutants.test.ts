@@ -307,6 +307,7 @@ const searched: readonly MutantName[] = [
   "A-asid-stragglers",
   "A-asid-switching",
   "B-mremap-flush-late",
+  "B-collapse-no-flush",
   "A-pti-no-exit-flush",
   "B-bool-pending",
   "B-ksm",

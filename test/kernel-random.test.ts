@@ -26,6 +26,8 @@ const others: readonly Readonly<Record<string, string>>[] = [
   { shootdown: "early-ack" },
   { shootdown: "invlpgb" },
   { pti: "on" },
+  { thp: "always" },
+  { thp: "always", unmap: "eager", protect: "per-table", reclaim: "unified" },
 ];
 
 describe.each(others.map((set) => [JSON.stringify(set), set] as const))("%s", (_, set) => {

@@ -211,13 +211,18 @@ export class Stage {
   leaks(): { frames: number; tables: number } {
     const state = this.machine.state();
     const { cpus, frames, tables } = this.machine.config;
+    const { radixBits } = this.machine.config;
+    const inBlocks = state.freeBlocks.reduce(
+      (sum, list, at) => sum + list.length * 2 ** (radixBits * (at + 1)),
+      0,
+    );
     const zero = this.field("global", 0, "zero_pfn") === 0n ? 0 : 1;
     const cpuList = Array.from({ length: cpus }, (_, cpu) => cpu);
     const borrowed = new Set(
       cpuList.map((cpu) => this.field("cpu", cpu, "active_mm")).filter((mm) => mm !== 0n),
     );
     return {
-      frames: frames - 1 - state.freeFrames.length - state.cache.length - zero,
+      frames: frames - 1 - state.freeFrames.length - inBlocks - state.cache.length - zero,
       tables: tables - 1 - state.freeTables.length - borrowed.size,
     };
   }

@@ -61,8 +61,8 @@ export const MEMORY_IS_SHORT: Mix = {
   actions: 60_000,
   accesses: 88,
 };
-/** MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT. */
-const ADVICE = [4, 4, 8, 20, 21, 21];
+/** MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT; MADV_HUGEPAGE, MADV_NOHUGEPAGE and MADV_COLLAPSE. */
+const ADVICE = [4, 4, 8, 20, 21, 21, 14, 15, 25];
 /** Small limits, so that they are reached. */
 export const TUNABLES = {
   tlb_single_page_flush_ceiling: 3,

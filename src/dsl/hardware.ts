@@ -3,7 +3,7 @@
 import { Accesses } from "./accesses.js";
 import { FENCES, type FenceKind } from "./isa.js";
 import { exprText, place } from "./listing.js";
-import type { Node } from "./nodes.js";
+import { constant, type Node } from "./nodes.js";
 import { type Bool, bool, type Expr, type Operand, type U64, u64 } from "./shapes.js";
 import type { CpuMask } from "./state.js";
 import { nodeOf } from "./values.js";
@@ -94,9 +94,21 @@ export class Hardware extends Accesses {
     return this.value("FALLOC", label, u64, {}, "alloc_frame()");
   }
 
+  /** The first of as many frames in a row as a page of this level has (1: 2M, 2: 1G), or 0 when there are none. */
+  allocBlock(label: string, level: number): Expr<U64> {
+    const a = constant(BigInt(this.out.assembly.radixBits * level));
+    return this.value("FALLOC", label, u64, { a }, call("alloc_frames", a));
+  }
+
   freeFrame(label: string, pfn: Operand<U64>): void {
     const a = nodeOf(pfn);
     this.out.step("FFREE", label, { a }, call("free_frame", a));
+  }
+
+  /** Frees all frames of a page of this level. */
+  freeBlock(label: string, pfn: Operand<U64>, level: number): void {
+    const [a, b] = [nodeOf(pfn), constant(BigInt(this.out.assembly.radixBits * level))];
+    this.out.step("FFREE", label, { a, b }, call("free_frames", a, b));
   }
 
   zeroFrame(label: string, pfn: Operand<U64>): void {

@@ -53,6 +53,7 @@ class Dump {
         (i) => this.#v("tableMeta") + i * this.#v("TM_BYTES") + this.#v("TM_NEXT"),
       ),
       freeFrames: this.#freeList("FRAME", size.frames, (i) => this.#frame(i) + this.#v("FM_NEXT")),
+      freeBlocks: [0, 1].map((which) => this.#freeBlocks(which)),
       generations: all(size.frames, (i) => this.#generation(i)),
       ranges: all(size.mms, (mm) => this.#ranges(mm)),
       cache: this.#cache(),
@@ -122,6 +123,13 @@ class Dump {
         return (this.#w.u8[this.#v("tableDirt") + (entry >> 3)]! >> (entry & 7)) & 1 ? [index] : [];
       }),
     };
+  }
+
+  #freeBlocks(which: number): number[] {
+    const list: number[] = [];
+    let pfn = this.#u32(this.#v("pools") + this.#v("POOL_BLOCK_FREE") + 4 * which);
+    for (; pfn !== 0; pfn = this.#u32(this.#frame(pfn) + this.#v("FM_NEXT"))) list.push(pfn);
+    return list;
   }
 
   /** Freed ones, last first, then those that were never used. */

@@ -39,7 +39,7 @@ const dup_mmap = routine("dup_mmap", (k: Builder, opt: KernelOptions, child: Mm,
     for_each_vma_range(k, parent.id, 0, u64.of(taskSize(k)), ({ vma, start, end }) => {
       k.work("dup_mmap");
       k.setRange("vma_iter_bulk_store", child.id, start, end, vma.raw);
-      k.if(vma.shared.not(), () => copy_page_range(k, child, parent, start, end, failed));
+      k.if(vma.shared.not(), () => copy_page_range(k, opt, child, parent, start, end, failed));
     });
     k.window("parent write-protected, TLBs still writable");
     if (!opt.fix["fork-no-flush"]) flush_tlb_mm(k, opt, parent);

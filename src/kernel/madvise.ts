@@ -1,6 +1,16 @@
 /** Advice: MADV_DONTNEED takes pages away at once, MADV_FREE when memory is short; MADV_COLD and MADV_PAGEOUT are in a file of their own. */
 
-import { type Builder, type Expr, type ProgramSource, program, routine, type U64 } from "../dsl/index.js";
+import {
+  type Bool,
+  type Builder,
+  type Expr,
+  type ProgramSource,
+  program,
+  routine,
+  type U64,
+} from "../dsl/index.js";
+import { madvise_free_huge_pmd, splitOrWhole } from "./huge_memory.js";
+import { madvise_collapse } from "./khugepaged.js";
 import { madvise_cold_or_pageout } from "./madvise-pageout.js";
 import { unmap_page_range } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
@@ -14,17 +24,20 @@ import {
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { page, page_flags } from "./page.js";
-import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import { entryAt, forEachTable, type LeafInRange, PTE, ptdesc, type TableInRange } from "./pgtable.js";
 import { pte_mkold_clean, pte_t } from "./pte.js";
 import { flush_tlb_batched_pending } from "./rmap-batch.js";
 import { swap_free } from "./swapfile.js";
-import { for_each_vma_range, vma_is_anonymous } from "./vma.js";
+import { for_each_vma_range, HUGE, vma_is_anonymous } from "./vma.js";
 
 /** Advice as madvise(2) takes it. */
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
+const MADV_HUGEPAGE = 14;
+const MADV_NOHUGEPAGE = 15;
 const MADV_COLD = 20;
 const MADV_PAGEOUT = 21;
+const MADV_COLLAPSE = 25;
 
 /**
  * madvise(2). Faults and other readers go on meanwhile. Advice without effect here is not priced.
@@ -39,8 +52,30 @@ export function madvise(opt: KernelOptions): ProgramSource {
     k.if(advice.eq(MADV_COLD).or(advice.eq(MADV_PAGEOUT)), () =>
       madvise_cold_or_pageout(k, opt, mm, start, end, advice.eq(MADV_PAGEOUT)),
     );
+    if (opt.thp) {
+      k.if(advice.eq(MADV_COLLAPSE), () => madvise_collapse(k, opt, mm, start, end));
+      k.if(advice.eq(MADV_HUGEPAGE).or(advice.eq(MADV_NOHUGEPAGE)), () =>
+        hugepage_madvise(k, mm, start, end, advice.eq(MADV_HUGEPAGE)),
+      );
+    }
   });
 }
+
+/** Whether private mappings get large pages from now on. Source: linux mm/khugepaged.c, hugepage_madvise(). */
+const hugepage_madvise = routine(
+  "hugepage_madvise",
+  (k: Builder, mm: Mm, start: Expr<U64>, end: Expr<U64>, wanted: Expr<Bool>) => {
+    k.writeLocked(mm.mmap_lock, () =>
+      for_each_vma_range(k, mm.id, start, end, (found) => {
+        const { vma } = found;
+        const file_id = wanted.select(HUGE.advised, HUGE.refused);
+        k.if(vma_is_anonymous(vma).and(vma.file_id.ne(HUGE.gigantic)), () =>
+          k.setRange("vma_modify_flags", mm.id, found.start, found.end, vma.with({ file_id }).raw),
+        );
+      }),
+    );
+  },
+);
 
 /** The pages go now. Source: linux mm/madvise.c, madvise_dontneed_single_vma() for every mapping. */
 const madvise_dontneed = routine(
@@ -90,7 +125,7 @@ const madvise_free = routine(
 const madvise_free_single_vma = routine(
   "madvise_free_single_vma",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>) => {
-    forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
+    const small = (found: TableInRange): void => {
       k.locked(ptdesc.at(found.table).ptl, () => {
         flush_tlb_batched_pending(k, opt, tlb.mm, found.table, tlb);
         k.forRange(
@@ -103,7 +138,10 @@ const madvise_free_single_vma = routine(
         leaveTable(k, opt, tlb, found.table);
       });
       if (!tlb.opt.eager) k.window("cleaned, unlocked, TLBs still warm");
-    });
+    };
+    const large = (leaf: LeafInRange): void =>
+      splitOrWhole(k, opt, tlb.mm, leaf, () => madvise_free_huge_pmd(k, opt, tlb, leaf));
+    forEachTable(k, tlb.mm.root, PTE, start, end, small, undefined, opt.thp ? large : undefined);
   },
 );
 

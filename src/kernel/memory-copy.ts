@@ -1,9 +1,19 @@
 /** Copying page tables for fork: private pages become shared and write-protected. Part of Linux's mm/memory.c. */
 
 import { type Bool, type Builder, type Expr, type Field, routine, type U64, type Var } from "../dsl/index.js";
+import { splitIfPmd } from "./huge_memory.js";
 import type { Mm } from "./mm_types.js";
+import type { KernelOptions } from "./options.js";
 import { folio_add_rmap, folio_get, page, page_flags } from "./page.js";
-import { entryAt, forEachTable, PTE, ptdesc, pte_alloc } from "./pgtable.js";
+import {
+  entryAt,
+  forEachTable,
+  type LeafInRange,
+  PTE,
+  ptdesc,
+  pte_alloc,
+  type TableInRange,
+} from "./pgtable.js";
 import { type Pte, pte_none, pte_t, pte_wrprotect } from "./pte.js";
 import { swap_dup_entry } from "./swapfile.js";
 
@@ -11,12 +21,21 @@ import { swap_dup_entry } from "./swapfile.js";
  * Copy the entries of [start, end), a private mapping. `failed` becomes true when memory is out.
  *
  * Source: linux mm/memory.c, copy_page_range() and copy_pte_range(). Simplified: Linux skips private file mappings
- * that were never written to; here every private mapping is copied.
+ * that were never written to; here every private mapping is copied. A 2M page is split, where Linux shares it; one of 1G stays behind.
  */
 export const copy_page_range = routine(
   "copy_page_range",
-  (k: Builder, child: Mm, parent: Mm, start: Expr<U64>, end: Expr<U64>, failed: Var<Bool>) => {
-    forEachTable(k, parent.root, PTE, start, end, (source) => {
+  (
+    k: Builder,
+    opt: KernelOptions,
+    child: Mm,
+    parent: Mm,
+    start: Expr<U64>,
+    end: Expr<U64>,
+    failed: Var<Bool>,
+  ) => {
+    const large = (leaf: LeafInRange): void => splitIfPmd(k, opt, parent, leaf);
+    const small = (source: TableInRange): void => {
       const target = pte_alloc(k, child, source.start);
       k.if(
         target.eq(0),
@@ -40,7 +59,8 @@ export const copy_page_range = routine(
             "dst_ptl",
           ),
       );
-    });
+    };
+    forEachTable(k, parent.root, PTE, start, end, small, undefined, opt.thp ? large : undefined);
   },
 );
 

@@ -10,6 +10,7 @@ import {
   type U64,
   type Var,
 } from "../dsl/index.js";
+import { splitOrWhole, zap_huge_pmd } from "./huge_memory.js";
 import type { Mm } from "./mm_types.js";
 import {
   deferTable,
@@ -144,8 +145,17 @@ function clear_full_ptes(k: Builder, tlb: mmu_gather, pte: Field<pte_t>, seen: P
 export const unmap_page_range = routine(
   "unmap_page_range",
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, start: Expr<U64>, end: Expr<U64>) => {
-    forEachTable(k, tlb.mm.root, PTE, start, end, (found) =>
-      zap_pte_range(k, opt, tlb, found.table, found.start, found.end),
+    forEachTable(
+      k,
+      tlb.mm.root,
+      PTE,
+      start,
+      end,
+      (found) => zap_pte_range(k, opt, tlb, found.table, found.start, found.end),
+      undefined,
+      opt.thp
+        ? (leaf) => splitOrWhole(k, opt, tlb.mm, leaf, () => zap_huge_pmd(k, opt, tlb, leaf))
+        : undefined,
     );
   },
 );

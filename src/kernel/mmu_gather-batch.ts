@@ -12,7 +12,7 @@ import {
 } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
-import { encoded_page, folio_put, folio_remove_rmap, page } from "./page.js";
+import { encoded_page, folio_remove_rmap, folio_unref, page } from "./page.js";
 import { ptdesc } from "./pgtable.js";
 
 export interface GatherStyle {
@@ -42,10 +42,20 @@ export const gather_flags = struct("gather_flags", {
   freed_tables: bit(1),
   fullmm: bit(2),
   delayed_rmap: bit(3),
+  /** Levels of large pages among what was changed. */
+  cleared_pmds: bit(5),
+  cleared_puds: bit(6),
   /** Something changed since the last generation of this gather. */
   ungenerated: bit(4),
 });
-type GatherFlag = "cleared_ptes" | "freed_tables" | "fullmm" | "delayed_rmap" | "ungenerated";
+type GatherFlag =
+  | "cleared_ptes"
+  | "cleared_pmds"
+  | "cleared_puds"
+  | "freed_tables"
+  | "fullmm"
+  | "delayed_rmap"
+  | "ungenerated";
 
 /** Set one flag of a gather, or clear it. */
 export function setFlag(tlb: GatherState, flag: GatherFlag, value = true): void {
@@ -164,11 +174,11 @@ export const tlb_batch_pages_flush = routine(
         // The page may be listed by somebody else from here on.
         k.write("unlink", page.at(pfn).gatherLink, encoded_page.zero);
         tlb.pages.set(link.next);
-        folio_put(k, pfn);
+        folio_unref(k, opt, pfn);
       },
     );
     k.if(tlb.straggler.get().ne(0), () => {
-      folio_put(k, encoded_page.as(tlb.straggler.get()).next);
+      folio_unref(k, opt, encoded_page.as(tlb.straggler.get()).next);
       tlb.straggler.set(0);
     });
     // Back to the batch on the stack. It counts as full one entry early, because a large folio needs two.

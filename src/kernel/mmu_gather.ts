@@ -22,16 +22,14 @@ import {
   tlb_remove_table,
   tlb_table_free,
 } from "./mmu_gather-batch.js";
+import { __tlb_adjust_range, __tlb_reset_range, NO_RANGE, tableStride } from "./mmu_gather-range.js";
 import type { KernelOptions } from "./options.js";
-import { folio_put } from "./page.js";
-import { levelShift, PMD, ptdesc } from "./pgtable.js";
+import { folio_unref } from "./page.js";
+import { ptdesc } from "./pgtable.js";
 import { flush_tlb_mm_range, flush_tlb_page } from "./tlb.js";
 import { flush_tlb_local_range } from "./tlb-func.js";
 import type { Generations } from "./tlb-multi.js";
 import { TLB_FLUSH_ALL } from "./tlbflush.js";
-
-/** `start` of an empty hull. */
-const NO_RANGE = TLB_FLUSH_ALL;
 
 /** Source: linux mm/mmu_gather.c, tlb_gather_mmu() and tlb_gather_mmu_fullmm(). */
 export function tlb_gather_mmu(k: Builder, opt: KernelOptions, mm: Mm, style: GatherStyle): mmu_gather {
@@ -58,21 +56,6 @@ function emptyState(k: Builder, opt: KernelOptions, style: GatherStyle): GatherS
         : undefined,
     gens: opt.generations ? emptyGenerations(k) : undefined,
   };
-}
-
-/** Source: linux include/asm-generic/tlb.h, __tlb_adjust_range(). */
-function __tlb_adjust_range(k: Builder, state: GatherState, vpn: Expr<U64>): void {
-  k.if(vpn.lt(state.start.get()), () => state.start.set(vpn));
-  k.if(vpn.ge(state.end.get()), () => state.end.set(vpn.add(1)));
-}
-
-/** Source: linux include/asm-generic/tlb.h, __tlb_reset_range(). */
-function __tlb_reset_range(state: GatherState): void {
-  state.start.set(NO_RANGE);
-  state.end.set(0);
-  state.flags.set(state.flags.get().with({ cleared_ptes: false, freed_tables: false }));
-  state.gens?.first.set(1);
-  state.gens?.last.set(0);
 }
 
 /** How mprotect and its kin gather, as the slot `protect` says. */
@@ -167,7 +150,7 @@ export const tlb_remove_page = routine(
   (k: Builder, opt: KernelOptions, tlb: mmu_gather, pfn: Expr<U64>, delay_rmap: Expr<Bool>): Expr<Bool> => {
     if (!tlb.opt.eager) return __tlb_remove_page(k, opt, tlb.state!, pfn, delay_rmap);
     // Flushed already.
-    folio_put(k, pfn);
+    folio_unref(k, opt, pfn);
     return k.var(false, "full").get();
   },
 );
@@ -210,7 +193,7 @@ export const tlb_flush_mmu_tlbonly = routine(
       const start = all.select(0, state.start.get());
       const end = all.select(TLB_FLUSH_ALL, state.end.get());
       const pageStride = all.or(state.flags.get().cleared_ptes);
-      const stride_shift = pageStride.select(0, levelShift(k, PMD));
+      const stride_shift = pageStride.select(0, tableStride(k, opt, state));
       flush_tlb_mm_range(
         k,
         opt,

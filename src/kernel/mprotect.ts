@@ -11,6 +11,7 @@ import {
   routine,
   type U64,
 } from "../dsl/index.js";
+import { change_huge_pmd, splitOrWhole } from "./huge_memory.js";
 import { current_mm } from "./mm_types.js";
 import { resetFilter } from "./mm_types-pending.js";
 import {
@@ -24,7 +25,7 @@ import {
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
 import { isExclusive, page } from "./page.js";
-import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import { entryAt, forEachTable, type LeafInRange, PTE, ptdesc, type TableInRange } from "./pgtable.js";
 import {
   cleanWriteProtected,
   lostPresentOrDirty,
@@ -136,7 +137,7 @@ export const change_protection = routine(
       bool.of(false).or(cp_flags.prot_numa).select(PAGE_NONE, vm_page_prot(vma)),
       "newprot",
     );
-    forEachTable(k, tlb.mm.root, PTE, start, end, (found) => {
+    const small = (found: TableInRange): void => {
       k.locked(ptdesc.at(found.table).ptl, () => {
         flush_tlb_batched_pending(k, opt, tlb.mm, found.table, tlb);
         k.forRange(
@@ -149,7 +150,10 @@ export const change_protection = routine(
         leaveTable(k, opt, tlb, found.table);
       });
       if (!tlb.opt.eager) k.window("protected, unlocked, TLBs still warm");
-    });
+    };
+    const large = (leaf: LeafInRange): void =>
+      splitOrWhole(k, opt, tlb.mm, leaf, () => changeLarge(k, opt, tlb, leaf, vma, newprot, cp_flags));
+    forEachTable(k, tlb.mm.root, PTE, start, end, small, undefined, opt.thp ? large : undefined);
   },
 );
 
@@ -159,6 +163,24 @@ interface PteChange {
   readonly vpn: Expr<U64>;
   readonly newprot: Pte;
   readonly cp_flags: CpFlags;
+}
+
+/** A large page is this mapping's alone, so that the write right can be given at once. Left out: userfaultfd does not watch it. */
+function changeLarge(
+  k: Builder,
+  opt: KernelOptions,
+  tlb: mmu_gather,
+  leaf: LeafInRange,
+  vma: Vma,
+  newprot: Pte,
+  cp_flags: CpFlags,
+): void {
+  const tries = bool.of(false).or(cp_flags.try_change_writable).and(vma.write);
+  const change = (old: Pte): Pte => {
+    const pmd = pte_modify(old, newprot);
+    return pmd.with({ write: pmd.write.or(tries) });
+  };
+  change_huge_pmd(k, opt, tlb, leaf, change, (before, after) => pte_needs_flush(opt, before, after));
 }
 
 /** One turn of the loop in change_pte_range(). Source: linux mm/mprotect.c. */

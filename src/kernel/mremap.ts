@@ -10,6 +10,7 @@ import {
   type U64,
   type Var,
 } from "../dsl/index.js";
+import { splitIfPmd } from "./huge_memory.js";
 import { tableBounds } from "./memory-zap.js";
 import { current_mm, type Mm } from "./mm_types.js";
 import { resetFilter } from "./mm_types-pending.js";
@@ -34,27 +35,34 @@ export function mremap(opt: KernelOptions): ProgramSource {
     const mm = current_mm(k);
     k.writeLocked(mm.mmap_lock, () => {
       resetFilter(k, opt, mm);
-      const found = find_vma(k, mm.id, start, "vma_lookup");
-      k.if(found.vma.exists.and(found.start.le(start)), () => {
+      const { word, pages } = vma_to_resize(k, mm, args);
+      k.if(word.ne(0), () => {
         k.work("mmap_region");
-        const pages = k.copy(args.pages.min(found.end.sub(start)), "old_len");
         const isMoved = k.copy(start.ne(newStart), "is_moved");
-        const common = k.copy(isMoved.select(0, pages.min(newPages)), "common");
         // What stands in the way; in place also what is lost. The new mapping is there before the old one goes, or they would lose tables.
+        const common = isMoved.select(0, pages.min(newPages));
         const last = isMoved.select(newPages, pages.max(newPages));
         unmap(k, opt, mm, newStart.add(common), newStart.add(last));
-        k.setRange(
-          "copy_vma",
-          mm.id,
-          newStart,
-          newStart.add(newPages),
-          movedVma(found.vma, start, newStart).raw,
-        );
+        k.setRange("copy_vma", mm.id, newStart, newStart.add(newPages), word);
         k.if(isMoved, () => move_vma(k, opt, mm, { ...args, pages }));
       });
     });
   });
 }
+
+/** The mapping as it will be, 0 for none, and as many of its pages as there are. Source: linux mm/mremap.c, vma_to_resize(). */
+const vma_to_resize = routine(
+  "vma_to_resize",
+  (k: Builder, mm: Mm, args: Move): { word: Expr<U64>; pages: Expr<U64> } => {
+    const { start, newStart } = args;
+    const found = find_vma(k, mm.id, start, "vma_lookup");
+    const word = k.var(0, "new_word");
+    k.if(found.vma.exists.and(found.start.le(start)), () =>
+      word.set(movedVma(found.vma, start, newStart).raw),
+    );
+    return { word: word.get(), pages: k.copy(args.pages.min(found.end.sub(start)), "old_len") };
+  },
+);
 
 /** The same mapping at another address. Memory without a file has no offset that would move. */
 function movedVma(vma: Vma, start: Expr<U64>, newStart: Expr<U64>): Vma {
@@ -102,6 +110,7 @@ const unmap = routine(
 const move_page_tables = routine(
   "move_page_tables",
   (k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>, newStart: Expr<U64>) => {
+    if (opt.thp) splitAll(k, opt, mm, start, end);
     forEachTable(k, mm.root, PTE, start, end, (found) => {
       const old_addr = k.var(found.start, "old_addr");
       k.while(
@@ -130,6 +139,12 @@ const move_page_tables = routine(
     });
   },
 );
+
+/** Simplified: Linux moves a large page as it is if both places are aligned. */
+function splitAll(k: Builder, opt: KernelOptions, mm: Mm, start: Expr<U64>, end: Expr<U64>): void {
+  const noTable = (): void => {};
+  forEachTable(k, mm.root, PTE, start, end, noTable, undefined, (leaf) => splitIfPmd(k, opt, mm, leaf));
+}
 
 interface Extent {
   readonly from: Expr<U64>;

@@ -35,6 +35,8 @@ export interface Slots {
   readonly reclaim: "batched-counters" | "batched-flag" | "eager" | "unified";
   /** What userfaultfd operations take for granted about a page that they fill. */
   readonly "uffd-hint": "none" | "unhinted" | "access-likely" | "write-likely";
+  /** Which private memory gets 2M pages: none, what MADV_HUGEPAGE asks them for, or all. */
+  readonly thp: "never" | "madvise" | "always";
   /** Page-table isolation, as `pti=` on the kernel's command line; `auto`: as the machine needs it. */
   readonly pti: "auto" | "on" | "off";
 }
@@ -64,6 +66,7 @@ export const MUTANTS = {
   "B-dec-early": "tlb_flush_pending is lowered before the flush is complete",
   "B-madv-miss": "a gather does not notice that another one is open",
   "B-zap-mkclean": "dirty file pages leave the reverse map before the TLBs are flushed",
+  "B-collapse-no-flush": "khugepaged copies pages and frees them before the TLBs are flushed",
   "B-mremap-flush-late": "mremap flushes moved entries after it has dropped the page-table locks",
   "B-bool-pending": "tlb_flush_pending says whether a flush is pending, and not how many are",
   "B-ksm": "KSM does not look whether a flush is pending before it compares pages",
@@ -165,6 +168,8 @@ export interface KernelOptions {
   readonly slots: Slots;
   readonly fix: Mutants;
   readonly tunables: Tunables;
+  /** There are large pages. */
+  readonly thp: boolean;
   /** Address spaces can have one PCID for all CPUs: `invlpgb`, with PCIDs, and without page-table isolation. */
   readonly globalAsids: boolean;
   /** User mode has PCIDs of its own (page-table isolation). */

@@ -13,6 +13,7 @@ import {
   type U64,
   u64,
 } from "../dsl/index.js";
+import type { KernelOptions } from "./options.js";
 
 /** Source: linux include/linux/page-flags.h. Anonymity is a bit here; Linux keeps it in the mapping pointer. */
 export const page_flags = struct("page_flags", {
@@ -24,6 +25,8 @@ export const page_flags = struct("page_flags", {
   swapcache: bit(4),
   /** In the list that reclaim takes pages from. Whoever clears it may link the page elsewhere. */
   lru: bit(5),
+  /** Of the first frame of a large page: 1 for 2M, 2 for 1G. */
+  order: bits(6, 2),
 });
 
 /**
@@ -83,6 +86,27 @@ export const folio_put = routine("folio_put", (k: Builder, pfn: Expr<U64>) => {
   const left = k.addReturn("put_page_testzero", page.at(pfn)._refcount, -1);
   k.if(left.eq(0), () => free_frozen_pages(k, pfn));
 });
+
+/** The same for a page of any size. Source: linux mm/swap.c, __folio_put(). */
+const large_folio_put = routine("folio_put_large", (k: Builder, pfn: Expr<U64>) => {
+  const left = k.addReturn("put_page_testzero", page.at(pfn)._refcount, -1);
+  k.if(left.eq(0), () => {
+    const { order } = k.read("folio_order", page.at(pfn).flags);
+    k.if(order.eq(0), () => free_frozen_pages(k, pfn));
+    for (const level of [1, 2]) {
+      k.if(order.eq(level), () => {
+        k.write(`free_pages_prepare level ${level}`, page.at(pfn).flags, page_flags.zero);
+        k.freeBlock(`free_frozen_pages level ${level}`, pfn, level);
+      });
+    }
+  });
+});
+
+/** Drop the reference that a mapping had. */
+export function folio_unref(k: Builder, opt: KernelOptions, pfn: Expr<U64>): void {
+  if (opt.thp) large_folio_put(k, pfn);
+  else folio_put(k, pfn);
+}
 
 /** Give back a frame that nobody refers to. Source: linux mm/page_alloc.c, free_frozen_pages(), free_pages_prepare(). */
 export function free_frozen_pages(k: Builder, pfn: Expr<U64>): void {

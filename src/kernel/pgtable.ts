@@ -16,7 +16,7 @@ import {
 } from "../dsl/index.js";
 import type { Mm } from "./mm_types.js";
 import { padding } from "./padding.js";
-import { pte_t, table_entry } from "./pte.js";
+import { type Pte, pte_t, table_entry } from "./pte.js";
 
 /** struct ptdesc: a page that is a page table. Source: linux include/linux/mm_types.h. */
 export const ptdesc = record("table", {
@@ -64,6 +64,14 @@ export interface TableInRange {
   readonly end: Expr<U64>;
 }
 
+/** A page of 2M or 1G on the way: the table that holds its entry, and the part of the range that it covers. */
+export interface LeafInRange extends TableInRange {
+  /** PMD or PUD. */
+  readonly level: number;
+  /** Look at the same place again: it has a table now, or somebody has changed it. */
+  readonly again: () => void;
+}
+
 /** Where the search for tables stands: `table` is 0 when [addr, next) has none. */
 interface Search {
   readonly addr: Var<U64>;
@@ -71,6 +79,8 @@ interface Search {
   readonly table: Var<U64>;
   /** The table that holds the entry for `table`. */
   readonly parent: Var<U64> | undefined;
+  /** The level of a large page that was found instead, and the table with its entry; without it large pages are skipped. */
+  readonly leaf: { readonly level: Var<U64>; readonly table: Var<U64> } | undefined;
 }
 
 /**
@@ -87,9 +97,11 @@ export function forEachTable(
   end: Expr<U64>,
   visit: (found: TableInRange) => void,
   parent?: Var<U64>,
+  visitLeaf?: (found: LeafInRange) => void,
 ): void {
   const addr = k.var(start, "addr");
-  const search = { addr, next: k.var(0, "next"), table: k.var(0, "table"), parent };
+  const leaf = visitLeaf && { level: k.var(0, "leaf_level"), table: k.var(0, "leaf_table") };
+  const search = { addr, next: k.var(0, "next"), table: k.var(0, "table"), parent, leaf };
   k.while(
     () => addr.get().lt(end),
     () => {
@@ -98,6 +110,17 @@ export function forEachTable(
       k.if(search.table.get().ne(0), () =>
         visit({ table: search.table.get(), start: addr.get(), end: search.next.get() }),
       );
+      for (const at of leaf ? [PMD, PUD] : []) {
+        k.if(leaf!.level.get().eq(at), () => {
+          leaf!.level.set(0);
+          const part = {
+            table: leaf!.table.get(),
+            start: addr.get(),
+            end: k.copy(search.next.get(), "leaf_end"),
+          };
+          visitLeaf!({ ...part, level: at, again: () => search.next.set(addr.get()) });
+        });
+      }
       addr.set(search.next.get());
     },
   );
@@ -116,16 +139,33 @@ const walkDown = routine(
         search.next.set(addrEnd(k, vpn, at, end));
       };
       k.if(
-        value.present,
+        at === PGD ? value.present : value.present.and(value.pse.not()),
         () => (at === level + 1 ? found() : descend(value.pfn, at - 1)),
-        () => search.next.set(addrEnd(k, vpn, at, end)),
+        () => {
+          search.next.set(addrEnd(k, vpn, at, end));
+          const { leaf } = search;
+          return leaf && at < PGD ? noteLeaf(k, value, from, at, leaf) : undefined;
+        },
       );
     };
     descend(root, PGD);
   },
 );
 
-/** A routine that gives the table below an entry of `level`, and builds it when it is absent; 0 when memory is out. */
+function noteLeaf(
+  k: Builder,
+  value: Pte,
+  table: Expr<U64>,
+  level: number,
+  leaf: { readonly level: Var<U64>; readonly table: Var<U64> },
+): void {
+  k.if(value.pse, () => {
+    leaf.level.set(level);
+    leaf.table.set(table);
+  });
+}
+
+/** A routine that gives the table below an entry of `level`, and builds it when it is absent; 0 when memory is out, or a large page is there. */
 function tableAllocator(
   name: string,
   level: number,
@@ -136,8 +176,8 @@ function tableAllocator(
     const below = k.var(0, "below");
     const value = k.read(ENTRY_NAMES[level]!, entry);
     k.if(
-      value.present,
-      () => below.set(value.pfn),
+      value.present.or(value.pse),
+      () => below.set(value.pse.select(0, value.pfn)),
       () => {
         const base = addrStart(k, vpn, level);
         const fresh = k.allocTable("pagetable_alloc", { root: mm.root, level: level - 1, base });
@@ -147,7 +187,7 @@ function tableAllocator(
             const again = k.read(`${ENTRY_NAMES[level]}_none`, entry);
             k.if(
               again.present,
-              () => below.set(again.pfn),
+              () => below.set(again.pse.select(0, again.pfn)),
               () => {
                 // The zeroes of the new table must be visible before the way to it is.
                 k.fence("smp_wmb", "wmb");
@@ -170,6 +210,18 @@ const pud_alloc = tableAllocator("pud_alloc", PGD, pageTableLock);
 const pmd_alloc = tableAllocator("pmd_alloc", PUD, pageTableLock);
 /** Source: linux mm/memory.c, __pte_alloc() and pmd_install(): the lock is that of the table of pmds. */
 const __pte_alloc = tableAllocator("__pte_alloc", PMD, (_mm, table) => ptdesc.at(table).ptl);
+
+/** The table that holds the entries of a level, PMD or PUD, built as far as it is missing; 0 as above. Source: linux mm/memory.c, __handle_mm_fault(). */
+export const tableFor = routine(
+  "__handle_mm_fault.table",
+  (k: Builder, mm: Mm, vpn: Expr<U64>, level: number): Expr<U64> => {
+    const puds = pud_alloc(k, mm, mm.root, vpn);
+    const table = k.var(puds, "upper");
+    const below = (): void => k.if(puds.ne(0), () => table.set(pmd_alloc(k, mm, puds, vpn)));
+    for (const descend of level === PMD ? [below] : []) descend();
+    return table.get();
+  },
+);
 
 /**
  * The PTE table for `vpn`, built with everything above it when absent; 0 when memory is out.

@@ -78,6 +78,7 @@ export function kernelOptions(slots: Slots, target: Omit<KernelTarget, "cpus" | 
     tunables: { ...LINUX_TUNABLES, ...target.scheme?.tunables, ...target.tunables },
     pcid,
     pti,
+    thp: slots.thp !== "never",
     globalAsids: slots.shootdown === "invlpgb" && pcid && !pti,
     generations: slots.pending === "deferred-gen" || slots.reclaim === "unified",
   };

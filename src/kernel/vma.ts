@@ -37,6 +37,9 @@ export type Vma = Expr<vm_area_struct>;
 /** What brk maps: private, anonymous, readable and writable. */
 export const heap_vma = vm_area_struct.of({ exists: true, read: true, write: true });
 
+/** What `file_id` says of private memory. Linux has flags: VM_HUGEPAGE, VM_NOHUGEPAGE, and hugetlb with pages of 1G. */
+export const HUGE = { default: 0, advised: 1, refused: 2, gigantic: 3 } as const;
+
 /** Some right is left. On x86 every right includes reading. */
 export function vma_is_accessible(vma: Vma): Expr<Bool> {
   return vma.read.or(vma.write).or(vma.exec);

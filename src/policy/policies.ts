@@ -14,6 +14,7 @@ const linux: Slots = {
   pending: "uffd-armed",
   reclaim: "batched-counters",
   "uffd-hint": "none",
+  thp: "never",
   pti: "auto",
 };
 

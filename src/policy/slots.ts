@@ -104,6 +104,14 @@ const chosen: { readonly [N in keyof Slots]: Variants<N> } = {
       "write-likely": { title: "accessed and dirty; ZEROPAGE gives a page of its own" },
     },
   },
+  thp: {
+    title: "which private memory gets pages of 2M (transparent huge pages)",
+    variants: {
+      never: { title: "none; MADV_COLLAPSE does nothing" },
+      madvise: { title: "what MADV_HUGEPAGE asks it for, and what MADV_COLLAPSE makes" },
+      always: { title: "every aligned 2M of a mapping, at its first fault" },
+    },
+  },
   pti: {
     title: "whether user mode has PCIDs of its own (page-table isolation)",
     variants: {

@@ -167,7 +167,10 @@ export class ReferenceMachine implements SteppableMachine {
       words: copyOfRecords(memory.words),
       tables: this.tableStates(),
       freeTables: memory.freeTables.toReversed(),
-      freeFrames: memory.freeFrames.toReversed(),
+      freeFrames: memory.freeFrames,
+      freeBlocks: [1, 2].map((level) =>
+        (memory.freeBlocks.get(level * memory.config.radixBits) ?? []).toReversed(),
+      ),
       generations: [...oracle.generations],
       ranges: memory.ranges.map(({ ranges }) => ranges.map((range) => ({ ...range }))),
       cache: [...memory.cache]

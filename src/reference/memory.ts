@@ -36,7 +36,12 @@ export class Memory {
   readonly tables: Table[] = [];
   /** Free numbers, the next one to hand out last. */
   readonly freeTables: number[] = [];
-  readonly freeFrames: number[] = [];
+  /** Freed frames, the next one to hand out last; and those that were never used, from the next one on. */
+  private readonly freedFrames: number[] = [];
+  private unusedFrom = 1;
+  /** Freed blocks, by order: the first frame of each, the next one to hand out last. */
+  readonly freeBlocks = new Map<number, number[]>();
+  private readonly allocated = new Set<number>();
   readonly ranges: RangeMap[];
   readonly cache = new Map<bigint, bigint>();
   private readonly oracle: Oracle;
@@ -58,7 +63,6 @@ export class Memory {
       this.tables.push({ live: false, root: 0, level: 0, base: 0, entries: new Map(), unseen: new Set() });
     }
     for (let table = config.tables - 1; table >= 1; table--) this.freeTables.push(table);
-    for (let pfn = config.frames - 1; pfn >= 1; pfn--) this.freeFrames.push(pfn);
     this.ranges = Array.from({ length: config.mms }, () => new RangeMap());
   }
 
@@ -144,7 +148,7 @@ export class Memory {
   }
 
   isAllocated(pfn: number): boolean {
-    return this.isFrame(pfn) && !this.freeFrames.includes(pfn);
+    return this.allocated.has(pfn);
   }
 
   /** A zeroed page table, or 0 when there is none left. `root` undefined makes it its own root. */
@@ -174,13 +178,58 @@ export class Memory {
     this.freeTables.push(number);
   }
 
-  allocateFrame(): number {
-    return this.freeFrames.pop() ?? 0;
+  /** Single free frames, the next one to hand out first. */
+  get freeFrames(): number[] {
+    const unused = Array.from(
+      { length: this.config.frames - this.unusedFrom },
+      (_, at) => this.unusedFrom + at,
+    );
+    return [...this.freedFrames.toReversed(), ...unused];
   }
 
-  freeFrame(pfn: number, site: number): void {
-    if (!this.isAllocated(pfn)) throw new Error(`frame ${pfn} is freed but not allocated`);
-    this.freeFrames.push(pfn);
-    this.oracle.frameFreed(pfn, site);
+  /** 2^order frames in a row, the first number a multiple of that, or 0. A single one may come out of a block that is free. */
+  allocateFrames(order: number): number {
+    const first = order === 0 ? this.takeFrame() : this.takeBlock(order);
+    if (first !== 0) for (const pfn of row(first, 2 ** order)) this.allocated.add(pfn);
+    return first;
   }
+
+  private takeFrame(): number {
+    const freed = this.freedFrames.pop();
+    if (freed !== undefined) return freed;
+    if (this.unusedFrom < this.config.frames) return this.unusedFrom++;
+    const { radixBits } = this.config;
+    for (const order of [radixBits, 2 * radixBits]) {
+      const block = this.freeBlocks.get(order)?.pop();
+      if (block === undefined) continue;
+      this.freedFrames.push(...row(block, 2 ** order).toReversed());
+      return this.freedFrames.pop()!;
+    }
+    return 0;
+  }
+
+  private takeBlock(order: number): number {
+    const freed = this.freeBlocks.get(order)?.pop();
+    if (freed !== undefined) return freed;
+    const count = 2 ** order;
+    const first = Math.ceil(this.unusedFrom / count) * count;
+    if (first + count > this.config.frames) return 0;
+    this.freedFrames.push(...row(this.unusedFrom, first - this.unusedFrom).toReversed());
+    this.unusedFrom = first + count;
+    return first;
+  }
+
+  freeFramesAt(first: number, order: number, site: number): void {
+    for (const pfn of row(first, 2 ** order)) {
+      if (!this.isAllocated(pfn)) throw new Error(`frame ${pfn} is freed but not allocated`);
+      this.allocated.delete(pfn);
+      this.oracle.frameFreed(pfn, site);
+    }
+    if (order === 0) this.freedFrames.push(first);
+    else this.freeBlocks.set(order, [...(this.freeBlocks.get(order) ?? []), first]);
+  }
+}
+
+function row(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => first + at);
 }

@@ -5,14 +5,18 @@
 import type { Running, Step } from "./running.js";
 import { NONE } from "./running.js";
 
+function orderIn(run: Running, register: number): number {
+  return register === NONE ? 0 : run.number(register);
+}
+
 export const FALLOC: Step = (run) => {
-  run.set(run.op.dst, run.world.memory.allocateFrame());
+  run.set(run.op.dst, run.world.memory.allocateFrames(orderIn(run, run.op.a)));
   return true;
 };
 
 export const FFREE: Step = (run) => {
   run.cpu.stores.drainAll();
-  run.world.memory.freeFrame(run.number(run.op.a), run.op.site);
+  run.world.memory.freeFramesAt(run.number(run.op.a), orderIn(run, run.op.b), run.op.site);
   return true;
 };
 

@@ -110,7 +110,10 @@ export class Oracle {
     for (const entry of this.translations(root, level, vpn)) {
       this.compareWithLeaf(entry, isLeaf ? value : 0n, by);
     }
-    if (isLeaf) this.mapped(root, vpn, pfnOf(value), by.site);
+    if (!isLeaf) return;
+    // Each frame of a large page may be a copy of its own.
+    const span = spanOf(level, this.config.radixBits);
+    for (let i = 0; i < span; i++) this.mapped(root, vpn + i, pfnOf(value) + i, by.site);
   }
 
   /** Hardware set D in a present entry. */

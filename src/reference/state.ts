@@ -100,6 +100,8 @@ export interface MachineState {
   /** The next one to be handed out comes first. */
   readonly freeTables: readonly number[];
   readonly freeFrames: readonly number[];
+  /** First frames of free blocks as large as a 2M page, and as a 1G page. */
+  readonly freeBlocks: readonly (readonly number[])[];
   /** Times that each frame was freed, by pfn. */
   readonly generations: readonly number[];
   /** By mm, then by start. */
