@@ -1,7 +1,9 @@
 /** Access streams: exact properties where a stream has some, and chi-square tests where it draws. Seeds are literals. */
 import fc from "fast-check";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { describe, expect, test } from "vitest";
-import { randomsOf } from "../src/workload/random.js";
+import { Random, randomsOf } from "../src/workload/random.js";
 import { openStream, type StreamSpec } from "../src/workload/stream.js";
 import { StreamTables } from "../src/workload/stream-tables.js";
 
@@ -173,4 +175,16 @@ test("threads of one seed draw apart from each other", () => {
     return into.join();
   });
   expect(new Set(threads).size).toBe(50);
+});
+
+test("numbers are those of pure-rand", () => {
+  for (const state of [
+    [1, 2, 3, 4],
+    [-1, ~77, 77, 0],
+  ]) {
+    const [own, theirs] = [new Random(state), xoroshiro128plusFromState(state)];
+    for (const end of [1, 2, 3, 7, 256, 1000, 2 ** 31 + 1, 2 ** 32 - 1, 2 ** 32, 2 ** 40])
+      for (let draw = 0; draw < 200; draw++) expect(own.below(end)).toBe(uniformInt(theirs, 0, end - 1));
+    expect(own.getState()).toEqual(theirs.getState().map((word) => word | 0));
+  }
 });

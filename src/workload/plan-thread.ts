@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { type AccessKind, type FeedSink, MODIFY, pageBytes, recordsOf, STORE } from "./feed.js";
+import { type FeedSink, MODIFY, pageBytes, recordsOf, STORE } from "./feed.js";
 import type { Duration, Step } from "./plan.js";
 import type { Barrier } from "./plan-barrier.js";
 import type { Layout, Place } from "./plan-layout.js";
@@ -31,8 +31,9 @@ export interface Stage {
 /** A loop without any record would take the host's time and none of the machine's. */
 const idleRoundsMax = 1_000_000;
 
-/** Elements are drawn, and written, so many at a time at most. Threads take turns with it. */
+/** Elements are drawn, and written, so many at a time at most. Threads take turns with these. */
 const chunk = new Float64Array(1024);
+const kinds = new Uint8Array(chunk.length);
 
 /** Carries out the steps of one thread: it writes records, as far as its ring has room. */
 export class PlanThread {
@@ -129,7 +130,8 @@ export class PlanThread {
     const { start, end } = this.#place(step.at);
     const elements = Math.max(1, Math.floor(((end - start) * pageBytes) / step.grain));
     const stream = this.#stream(step, step.stream, elements);
-    const [base, stores] = [start * pageBytes, thresholdOf(step.stores)];
+    const { grain, kind } = step;
+    const [base, stores] = [start * pageBytes, kind === MODIFY ? 0 : thresholdOf(step.stores)];
     const { sink } = this;
     const { task } = this.thread;
     for (let left = step.count ?? elements; left > 0; ) {
@@ -139,11 +141,11 @@ export class PlanThread {
         continue;
       }
       stream.fill(chunk, count);
-      for (let index = 0; index < count; index++) {
-        let kind: AccessKind = step.kind;
-        if (stores > 0 && kind !== MODIFY && isChosen(this.#kinds, stores)) kind = STORE;
-        sink.access(task, base + chunk[index]! * step.grain, kind);
-      }
+      for (let index = 0; index < count; index++) chunk[index] = base + chunk[index]! * grain;
+      kinds.fill(kind, 0, count);
+      for (let index = 0; stores > 0 && index < count; index++)
+        if (isChosen(this.#kinds, stores)) kinds[index] = STORE;
+      sink.accesses(task, chunk, kinds, 0, count);
       left -= count;
       this.#stage.progress.moves++;
     }
