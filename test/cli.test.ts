@@ -1,6 +1,6 @@
 /** The command line as scripts see it: `npm run build` first, these tests start the compiled program. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -222,4 +222,38 @@ test("Ctrl-C prints and writes what was finished, and exits with 130", async () 
   expect(result.interrupted).toBe(true);
   expect(result.runs.length).toBeGreaterThanOrEqual(2);
   expect(result.runs.length).toBeLessThan(1000);
+});
+
+test("replay of a recording with flushes prints them beside those that are predicted, in JSON too", async () => {
+  const file = join(folder, "a.perf");
+  const line = (text: string): string => `app 1/1 [000] 7.000001: x:${text}\n`;
+  const lines = [
+    "sys_enter_mmap: addr: 0x0, len: 0x4000, prot: 0x3, flags: 0x22, fd: 0xffffffff, off: 0x0",
+    "sys_exit_mmap: 0x7f0000000000",
+    "page_fault_user: address=0x7f0000001000 ip=0x1 error_code=0x6",
+    "sys_enter_madvise: start: 0x7f0000000000, len_in: 0x4000, behavior: 0x4",
+    "tlb_flush: pages:1 reason:local MM shootdown (3)",
+    "sys_exit_madvise: 0x0",
+  ];
+  writeFileSync(file, lines.map(line).join(""));
+  const json = join(folder, "recorded.json");
+  const { code, stdout } = await shootdown([
+    "replay",
+    file,
+    "--cpus",
+    "1",
+    "--policy",
+    "deferred",
+    "--json",
+    json,
+  ]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^madvise +1 +0 +1 +0 +0 +1 +0 +1 +100\.0%$/m);
+  expect(stdout).toContain("Every call and every fault agrees");
+  const { recordings } = compareResultSchema.parse(JSON.parse(readFileSync(json, "utf8")));
+  expect(recordings?.[0]?.rows.find(({ name }) => name === "madvise")).toEqual({
+    ...{ name: "madvise", count: 1, agreeing: 1 },
+    recorded: { none: 0, ranged: 1, full: 0 },
+    predicted: { none: 0, ranged: 1, full: 0 },
+  });
 });

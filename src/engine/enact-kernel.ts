@@ -19,7 +19,11 @@ export class EnactKernel {
     this.stage = new EnactStage(
       { ...size, tasks: tasks + cpus, mms: mms + cpus },
       {
-        flushed: (cpu, inHandler, pages) => this.#flushed(cpu, inHandler, pages),
+        asked: (cpu, pages) => this.#told(cpu, pages, true),
+        flushed: (cpu, inHandler, pages) => {
+          if (!inHandler) this.#told(cpu, pages, false);
+          else if (!this.#isCorrecting) this.counts.remoteShootdowns++;
+        },
         interrupted: (cpu) => {
           if (!this.#isCorrecting && this.cpus.isRecorded(cpu)) this.counts.interrupts++;
         },
@@ -57,9 +61,7 @@ export class EnactKernel {
     this.#isCorrecting = false;
   }
 
-  #flushed(cpu: number, inHandler: boolean, pages: number): void {
-    if (this.#isCorrecting) return;
-    if (inHandler) this.counts.remoteShootdowns++;
-    else this.#purpose[cpu]?.predicted.push(pages);
+  #told(cpu: number, pages: number, isAsked: boolean): void {
+    if (!this.#isCorrecting) this.#purpose[cpu]?.predictedFlush(pages, isAsked);
   }
 }

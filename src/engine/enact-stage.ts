@@ -23,6 +23,8 @@ export interface StageSize {
 
 /** What happens on a CPU. `inHandler`: for another CPU, by its interrupt; else for the program that the CPU runs. */
 export interface StageObserver {
+  /** A program asks that all CPUs that need to flush so many pages, FULL for everything. */
+  asked(cpu: number, pages: number): void;
   flushed(cpu: number, inHandler: boolean, pages: number): void;
   interrupted(cpu: number): void;
 }
@@ -182,9 +184,12 @@ export class EnactStage {
 
   #step(cpu: number): boolean {
     const context = this.#machine.running(cpu);
+    const pc = this.#machine.pc(cpu);
     const cycles = this.#machine.tryStep(cpu);
     if (cycles === undefined) return false;
     this.#times[cpu]! += cycles / cyclesPerMicrosecond;
+    const asked = this.#counters.askedBy(cpu, pc);
+    if (asked !== undefined) this.#observer.asked(cpu, asked);
     const pages = this.#counters.flushedBy(cpu);
     if (pages !== undefined) this.#observer.flushed(cpu, context === "interrupt", pages);
     if (this.#machine.running(cpu) === null) this.#live.delete(cpu);

@@ -7,7 +7,7 @@ import { joinProcess } from "../trace/record-writer.js";
 import { actsAtItsEnd, isMemoryCall } from "../trace/tracepoint-call.js";
 import * as fact from "../trace/tracepoint-event.js";
 import type { Recorded, RecordedCall, RecordedEvent } from "../trace/tracepoint-stream.js";
-import { type Item, ItemTally } from "./enact-items.js";
+import { Item, ItemTally } from "./enact-items.js";
 import { EnactKernel } from "./enact-kernel.js";
 import { EnactMemory } from "./enact-memory.js";
 import type { StageSize } from "./enact-stage.js";
@@ -110,7 +110,7 @@ export class Enactment {
     const { name, line } = call;
     actor.hasForked = false;
     const isForking = forks.has(name);
-    const item = { name: isForking ? FORK_ROW : name, line, recorded: [], predicted: [] };
+    const item = new Item(isForking ? FORK_ROW : name, line);
     actor.call = isForking || isMemoryCall(name) ? item : undefined;
     if (!actsAtItsEnd(name)) this.#effect(actor, call);
   }
@@ -135,7 +135,7 @@ export class Enactment {
     if (address < 0 || address >= addressEnd) return;
     const actor = this.#actor(event);
     const isCopy = (error & fact.FAULT_PRESENT) !== 0 && (error & fact.FAULT_WRITE) !== 0;
-    actor.fault = { name: isCopy ? COPY_ROW : FAULT_ROW, line, recorded: [], predicted: [] };
+    actor.fault = new Item(isCopy ? COPY_ROW : FAULT_ROW, line);
     this.#kernel.for(cpu, actor.fault);
     this.#memory.fault(actor.thread, event);
     this.#kernel.for(cpu, actor.call);
@@ -146,8 +146,9 @@ export class Enactment {
     this.#hasFlushes = true;
     if (reason === fact.FLUSH_REMOTE) this.#recorded.remoteShootdowns++;
     if (reason === fact.FLUSH_REMOTE || reason === fact.FLUSH_WRONG_CPU) this.#recorded.interrupts++;
-    if (reason === fact.FLUSH_LOCAL || reason === fact.FLUSH_LOCAL_BATCH)
-      (actor?.fault ?? actor?.call)?.recorded.push(pages);
+    const item = actor?.fault ?? actor?.call;
+    if (reason === fact.FLUSH_SEND) item?.recordedFlush(pages, true);
+    if (reason === fact.FLUSH_LOCAL || reason === fact.FLUSH_LOCAL_BATCH) item?.recordedFlush(pages, false);
   }
 
   #switch(event: Event<"switch">, prev: Actor | undefined): void {

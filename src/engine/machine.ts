@@ -36,6 +36,7 @@ export class EngineMachine implements SteppableMachine {
   readonly #hwBase: number;
   readonly #hwStride: number;
   readonly #inIrq: number;
+  readonly #pcs: readonly [task: number, handler: number];
 
   constructor(
     program: Program,
@@ -75,6 +76,7 @@ export class EngineMachine implements SteppableMachine {
     this.#hwBase = this.world.value("hwBase");
     this.#hwStride = this.world.value("hwStride");
     this.#inIrq = this.world.value("HW_IN_IRQ");
+    this.#pcs = [this.world.value("HW_PC0"), this.world.value("HW_PC1")];
   }
 
   start(cpu: number, entry: string, args: readonly (number | bigint)[]): void {
@@ -148,6 +150,11 @@ export class EngineMachine implements SteppableMachine {
   running(cpu: number): "task" | "interrupt" | null {
     if (this.#context(cpu) !== 0) return "interrupt";
     return this.world.functions.isLive(cpu) ? "task" : null;
+  }
+
+  /** The op that a CPU in the kernel executes next. */
+  pc(cpu: number): number {
+    return this.world.u32[(this.#hw(cpu) + this.#pcs[this.#context(cpu) === 0 ? 0 : 1]) / 4]!;
   }
 
   status(cpu: number): bigint {
