@@ -14,12 +14,19 @@ const given = { machine: "zen4", cpus: "8", policy: "eager,deferred", seed: "1",
 describe("options", () => {
   test("become numbers, lists and pairs", () => {
     expect(
-      runOptions({ ...given, set: ["unmap=latr", "fault=speculative"], json: "-", "no-color": true }),
+      runOptions({
+        ...given,
+        set: ["unmap=latr", "fault=speculative"],
+        tunable: ["tlb_single_page_flush_ceiling=64"],
+        json: "-",
+        "no-color": true,
+      }),
     ).toEqual({
       machine: "zen4",
       cpus: 8,
       policies: ["eager", "deferred"],
       set: { unmap: "latr", fault: "speculative" },
+      tunables: { tlb_single_page_flush_ceiling: 64 },
       seed: 1,
       seeds: 1,
       threads: undefined,
@@ -31,6 +38,11 @@ describe("options", () => {
   });
 
   test.each([
+    [{ tunable: ["tlb_flush_ceiling=1"] }, "unknown tunable 'tlb_flush_ceiling'"],
+    [
+      { tunable: ["fault_around_pages=0"] },
+      "--tunable fault_around_pages takes a whole number from 1 to 65536; got '0'",
+    ],
     [{ cpus: "0" }, "--cpus takes a whole number from 1 to 1024; got '0'"],
     [{ cpus: "1025" }, "--cpus takes a whole number from 1 to 1024; got '1025'"],
     [{ cpus: "4.5" }, "--cpus takes a whole number from 1 to 1024; got '4.5'"],

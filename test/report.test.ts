@@ -87,6 +87,7 @@ describe("a comparison", () => {
       "",
       "deferred needs 3.0x fewer IPIs than eager and takes 12% less time; no violations.",
       "Cycle-approximate: read ratios, not absolutes; docs/modelling.md says what is left out.",
+      "Configuration 0123456789ab (eager), 0123456789ab (deferred); 75 of 100 constants have grade D, the dearest prices.dsb, 1,250 cycles.",
     ]);
   });
 

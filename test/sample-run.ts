@@ -19,6 +19,16 @@ export function sampleRun(parts: Parts = {}): RunResult {
     workload: "storm",
     cpus: 2,
     seed: 1,
+    configuration: {
+      hash: "0123456789ab",
+      weakest: { constant: "prices.dsb", confidence: "D", source: "assumption: none", cycles: 1250 },
+      grades: { A: 20, B: 0, C: 5, D: 75 },
+      mechanism: { cpus: 2, slots: {}, tunables: {} },
+      machine: {
+        ...{ ghz: 2.5, topology: {}, structures: {}, prices: {}, work: {} },
+        ...{ pcid: true, pti: false, quantumCycles: 400 },
+      },
+    },
     simulated: { cycles, seconds: cycles / 2.5e9, accesses: 1000, operations: { munmap: 10 } },
     tlb: {
       accesses: 1000,

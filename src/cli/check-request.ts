@@ -1,8 +1,7 @@
 import type { WorkSpec } from "../engine/task.js";
 import { openWork } from "../engine/work.js";
 import { UsageError } from "../errors.js";
-import { cpuCount } from "../machine/preset.js";
-import { machineNamed } from "../machine/presets.js";
+import { cpuCount, type MachinePreset } from "../machine/preset.js";
 import { resolveSlots } from "../policy/policies.js";
 import type { RunOptions } from "./options.js";
 import { ResultFile } from "./result-file.js";
@@ -13,8 +12,11 @@ import { ResultFile } from "./result-file.js";
  * Returns the file that the result will go to; undefined when it goes to stdout or nowhere. Throws: UsageError,
  * InputError.
  */
-export async function checkRequest(work: WorkSpec, options: RunOptions): Promise<ResultFile | undefined> {
-  const machine = machineNamed(options.machine);
+export async function checkRequest(
+  work: WorkSpec,
+  machine: MachinePreset,
+  options: RunOptions,
+): Promise<ResultFile | undefined> {
   if (options.cpus > cpuCount(machine) && !options.quiet) {
     const { name } = machine;
     process.stderr.write(

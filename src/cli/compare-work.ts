@@ -6,6 +6,7 @@ import { checkRequest } from "./check-request.js";
 import { deliver } from "./deliver.js";
 import { execute, exitCodeOf } from "./execute.js";
 import type { RunOptions } from "./options.js";
+import { readMachine } from "./read-machine.js";
 import { readWork } from "./read-work.js";
 
 /** What the recordings say that their kernels flushed, and what is predicted; nothing for those that do not say. */
@@ -25,9 +26,10 @@ async function recordedFlushes(work: WorkSpec): Promise<RecordedFlushes[]> {
 
 /** What compare and replay have in common: everything but where the work comes from. Sets the exit code. */
 export async function compareWork(named: WorkSpec, options: RunOptions): Promise<void> {
+  const machine = await readMachine(options.machine);
   const work = await readWork(named, options.cpus);
-  const file = await checkRequest(work, options);
-  const executed = await execute(work, options);
+  const file = await checkRequest(work, machine, options);
+  const executed = await execute(work, machine, options);
   const recordings = executed.interrupted ? [] : await recordedFlushes(work);
   const result = compareResult(options.policies[0]!, executed.runs, executed.interrupted, recordings);
   if (executed.interrupted) {

@@ -3,6 +3,7 @@ import { runAll } from "../engine/pool.js";
 import type { RunResult } from "../engine/result.js";
 import type { RunTask, WorkSpec } from "../engine/task.js";
 import { divideThreads } from "../engine/threads.js";
+import type { MachinePreset } from "../machine/preset.js";
 import { type ExitCode, exitCodes } from "./exit-codes.js";
 import type { RunOptions } from "./options.js";
 import { Progress, progressText } from "./progress.js";
@@ -14,7 +15,11 @@ export interface Executed {
 }
 
 /** Every policy with every seed, in worker threads, with progress; Ctrl-C ends it and keeps what is finished. */
-export async function execute(work: WorkSpec, options: RunOptions): Promise<Executed> {
+export async function execute(
+  work: WorkSpec,
+  machine: MachinePreset,
+  options: RunOptions,
+): Promise<Executed> {
   const progress = new Progress(options.quiet ? "none" : options.progress, progressText);
   const stop = new AbortController();
   const onSignal = (): void => {
@@ -29,7 +34,7 @@ export async function execute(work: WorkSpec, options: RunOptions): Promise<Exec
       options.cpus,
       options.threads,
     );
-    const results = await runAll(tasksOf(work, options, each), {
+    const results = await runAll(tasksOf(work, machine, options, each), {
       threads: sideBySide,
       signal: stop.signal,
       onProgress: (state) => progress.update(state),
@@ -42,12 +47,22 @@ export async function execute(work: WorkSpec, options: RunOptions): Promise<Exec
   }
 }
 
-function tasksOf(work: WorkSpec, options: RunOptions, threads: number): RunTask[] {
-  const { machine, cpus, set } = options;
+function tasksOf(work: WorkSpec, machine: MachinePreset, options: RunOptions, threads: number): RunTask[] {
+  const { cpus, set, tunables } = options;
   const file = options.file === undefined ? {} : { file: resolve(options.file) };
   const seeds = Array.from({ length: options.seeds }, (_, index) => options.seed + index);
   return seeds.flatMap((seed) =>
-    options.policies.map((policy) => ({ machine, policy, set, cpus, seed, threads, work, ...file })),
+    options.policies.map((policy) => ({
+      machine,
+      policy,
+      set,
+      tunables,
+      cpus,
+      seed,
+      threads,
+      work,
+      ...file,
+    })),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Argv } from "yargs";
-import { UsageError } from "../errors.js";
+import { UsageError, unknownName } from "../errors.js";
 
 /** Options of every command that simulates, checked and with their defaults. */
 export interface RunOptions {
@@ -8,6 +8,8 @@ export interface RunOptions {
   /** The first is the baseline of a comparison. */
   readonly policies: readonly string[];
   readonly set: Readonly<Record<string, string>>;
+  /** Sizes of the kernel that are not Linux's. */
+  readonly tunables: Readonly<Record<string, number>>;
   /** A module that declares policies of one's own. */
   readonly file: string | undefined;
   readonly seed: number;
@@ -27,6 +29,9 @@ export type ProgressMode = (typeof progressModes)[number];
 export const cpusMax = 1024;
 export const threadsMax = 256;
 export const seedsMax = 1000;
+/** Sizes that one may change and the kernel still keeps its rules. */
+const tunableNames = ["tlb_single_page_flush_ceiling", "MAX_GATHER_BATCH_COUNT", "fault_around_pages"];
+const tunableMax = 65_536;
 const seedMax = Number.MAX_SAFE_INTEGER - seedsMax;
 
 /** What yargs hands over: every option with a value is text here, or a list of texts when it was given twice. */
@@ -38,7 +43,7 @@ export function declareRunOptions(yargs: Argv, policy: string, policyHelp: strin
   return yargs
     .option("machine", {
       ...text,
-      describe: "machine preset (see `shootdown list machines`)",
+      describe: "a machine (see `shootdown list machines`), or a YAML file that changes one",
       default: "skylake-sp",
     })
     .option("cpus", { ...text, describe: `simulated CPUs, 1 to ${cpusMax}`, default: "8" })
@@ -46,6 +51,11 @@ export function declareRunOptions(yargs: Argv, policy: string, policyHelp: strin
     .option("set", {
       ...text,
       describe: "slot=variant: replace one variant of every policy; may be repeated",
+    })
+    .option("tunable", {
+      ...text,
+      describe:
+        "name=number: a size of the kernel, such as tlb_single_page_flush_ceiling=64; may be repeated",
     })
     .option("file", { ...text, describe: "a module of your own (.ts or .js) that declares policies" })
     .option("seed", { ...text, describe: "seed of all randomness", default: "1" })
@@ -72,6 +82,7 @@ export function runOptions(raw: RawOptions): RunOptions {
     cpus: wholeNumber(raw, "cpus", 1, cpusMax)!,
     policies: policyNames(once(raw, "policy")!),
     set: pairs(list(raw, "set"), "--set", "slot=variant"),
+    tunables: tunables(pairs(list(raw, "tunable"), "--tunable", "name=number")),
     file: once(raw, "file"),
     seed: wholeNumber(raw, "seed", 0, seedMax)!,
     seeds: wholeNumber(raw, "seeds", 1, seedsMax) ?? 1,
@@ -122,6 +133,18 @@ export function pairs(texts: readonly string[], option: string, shape: string): 
     result.set(name, text.slice(at + 1));
   }
   return Object.fromEntries(result);
+}
+
+/** Throws: UsageError for a name that is none, with the nearest one, and for what is no number in range. */
+function tunables(given: Readonly<Record<string, string>>): Record<string, number> {
+  const entries = Object.entries(given).map(([name, text]) => {
+    if (!tunableNames.includes(name)) throw unknownName("tunable", name, tunableNames);
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= 1 && value <= tunableMax))
+      throw new UsageError(`--tunable ${name} takes a whole number from 1 to ${tunableMax}; got '${text}'`);
+    return [name, value] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function policyNames(text: string): string[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { machineSchema } from "../machine/yaml-schema.js";
 import { publishedWorkloadSchema } from "../workload/yaml-schema.js";
 import { checkResultSchema } from "./check-result.js";
 import { compareResultSchema, runResultSchema, traceInfoSchema } from "./result.js";
@@ -20,6 +21,7 @@ export function jsonSchemas(): Record<string, string> {
       "A workload: what `shootdown run FILE.yaml` and `shootdown compare FILE.yaml` read",
       publishedWorkloadSchema(),
     ),
+    "machine.schema.json": schemaText("A machine: what `--machine FILE.yaml` reads", machineSchema),
     "check.schema.json": schemaText("A check: what `shootdown check --json` writes", checkResultSchema),
     "validate.schema.json": schemaText(
       "Published numbers beside simulated ones: what `shootdown validate --json` writes",

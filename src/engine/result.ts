@@ -96,6 +96,41 @@ export const traceInfoSchema = z.strictObject({
 });
 export type TraceInfo = z.infer<typeof traceInfoSchema>;
 
+const grade = z.enum(["A", "B", "C", "D"]);
+const numbers = z.record(z.string(), z.number().nonnegative());
+
+/** What decides a result besides workload and seed. Equal ones have equal hashes, whatever a machine is called. */
+export const configurationSchema = z.strictObject({
+  hash: z.string().regex(/^[0-9a-f]{12}$/),
+  /** The least known constant of the machine: of the worst grade, the dearest. `cycles` is null for what is no time. */
+  weakest: z.strictObject({
+    constant: z.string(),
+    confidence: grade,
+    source: z.string(),
+    cycles: count.nullable(),
+  }),
+  /** How many constants of the machine have each grade. */
+  grades: z.strictObject({ A: count, B: count, C: count, D: count }),
+  /** What the kernel is assembled from. `scheme` is a fingerprint of programs that are somebody's own. */
+  mechanism: z.strictObject({
+    cpus: count.min(1),
+    slots: z.record(z.string(), z.string()),
+    tunables: z.record(z.string(), count),
+    scheme: z.string().optional(),
+  }),
+  /** In whole cycles, with what page-table isolation adds. */
+  machine: z.strictObject({
+    ghz: z.number().positive(),
+    topology: numbers,
+    structures: z.record(z.string(), z.strictObject({ entries: count, ways: count, owner: z.string() })),
+    prices: numbers,
+    work: numbers,
+    pcid: z.boolean(),
+    pti: z.boolean(),
+    quantumCycles: count,
+  }),
+});
+
 export const runResultSchema = z.strictObject({
   schema: z.literal("shootdown/run@1"),
   machine: z.string(),
@@ -105,6 +140,7 @@ export const runResultSchema = z.strictObject({
   workload: z.string(),
   cpus: count.min(1),
   seed: count,
+  configuration: configurationSchema,
   simulated: z.strictObject({
     cycles: count,
     seconds: z.number().nonnegative(),

@@ -1,7 +1,8 @@
 /** The clock: one workload under one policy on one machine, priced. */
+import { programHash } from "../dsl/hash.js";
 import type { Program } from "../dsl/program.js";
 import { UsageError } from "../errors.js";
-import type { Tunables } from "../kernel/options.js";
+import { LINUX_TUNABLES, type Tunables } from "../kernel/options.js";
 import { kernelProgram } from "../kernel/program.js";
 import { NO_MM } from "../kernel/task.js";
 import { type MachineNumbers, type MachinePreset, machineNumbers, workPrices } from "../machine/preset.js";
@@ -9,6 +10,7 @@ import { policyNamed, resolveSlots } from "../policy/policies.js";
 import type { Policy } from "../policy/policy.js";
 import type { Workload } from "../workload/feed.js";
 import { collect, namedCounters } from "./collect.js";
+import { configurationOf, type Mechanism } from "./configuration.js";
 import { Crew, type CrewOptions } from "./crew.js";
 import { drive, type Watch } from "./feeder.js";
 import { LatencyCollector } from "./histograms.js";
@@ -62,7 +64,24 @@ const START_JITTER_CYCLES = 4096;
 export async function runSimulation(request: RunRequest): Promise<RunResult> {
   const started = performance.now();
   const isolated = withIsolation(request);
-  return runProgram(kernelFor(isolated), isolated, started);
+  return runProgram(kernelFor(isolated), isolated, started, mechanismOf(isolated));
+}
+
+/** What the kernel is assembled from, as plain data. */
+function mechanismOf(request: RunRequest): Mechanism {
+  const { policy, set = {}, cpus } = request;
+  const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
+  const sizes = { ...LINUX_TUNABLES, ...scheme?.tunables, ...tunablesOf(request) };
+  // What is no number goes with a slot, or with a scheme.
+  const tunables = Object.fromEntries(
+    Object.entries(sizes).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+  );
+  const own = scheme === undefined ? {} : { scheme: programHash(kernelFor(request)) };
+  return { cpus, slots: { ...resolveSlots(policy, set) }, tunables, ...own };
+}
+
+function tunablesOf({ workload: { faultAround }, tunables }: RunRequest): Partial<Tunables> {
+  return { ...(faultAround !== undefined && { fault_around_pages: faultAround }), ...tunables };
 }
 
 /** The slot `pti` may say otherwise than the machine: then entries and exits have other prices too. */
@@ -75,13 +94,11 @@ function withIsolation(request: RunRequest): RunRequest {
 const assembled = new Map<string, Program>();
 
 function kernelFor(request: RunRequest): Program {
-  const { policy, set = {}, cpus, workload } = request;
+  const { policy, set = {}, cpus } = request;
   const { pcid, pti } = request.machine;
   const { scheme } = typeof policy === "string" ? policyNamed(policy) : policy;
   const slots = resolveSlots(policy, set);
-  const { faultAround } = workload;
-  const recorded = faultAround === undefined ? {} : { fault_around_pages: faultAround };
-  const tunables = { ...recorded, ...request.tunables };
+  const tunables = tunablesOf(request);
   const target = { cpus, radixBits: RADIX_BITS, pcid, pti, tunables };
   if (scheme !== undefined) return kernelProgram(slots, { ...target, scheme });
   const key = JSON.stringify([slots, cpus, pcid, pti, tunables]);
@@ -95,6 +112,7 @@ export async function runProgram(
   program: Program,
   request: RunRequest,
   started = performance.now(),
+  mechanism: Mechanism = { cpus: request.cpus, slots: {}, tunables: {}, scheme: programHash(program) },
 ): Promise<RunResult> {
   const machine = machineNumbers(request.machine);
   const size = worldSize(request, quantumOf(machine));
@@ -138,6 +156,7 @@ export async function runProgram(
     workload: request.workloadName,
     cpus: request.cpus,
     seed: request.seed,
+    configuration: configurationOf(request.machine, machine, mechanism),
     ...measured,
     ...(feed.summary === undefined ? {} : { trace: { ...feed.summary, calls: { ...feed.summary.calls } } }),
     host: {

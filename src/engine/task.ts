@@ -1,3 +1,4 @@
+import type { MachinePreset } from "../machine/preset.js";
 import type { Plan } from "../workload/plan.js";
 import type { RunResult } from "./result.js";
 
@@ -22,12 +23,14 @@ export type WorkSpec =
 
 /** One simulation, as it is sent to a worker thread. */
 export interface RunTask {
-  readonly machine: string;
+  /** Plain data: a file of somebody's own is read once. */
+  readonly machine: MachinePreset;
   readonly policy: string;
   /** Absolute path of the file of one's own that the policy may be declared in. */
   readonly file?: string;
   /** Variants by slot that replace the policy's own. */
   readonly set: Readonly<Record<string, string>>;
+  readonly tunables?: Readonly<Record<string, number>>;
   readonly cpus: number;
   readonly seed: number;
   /** Threads that share this simulation; 1 unless said. */

@@ -1,6 +1,5 @@
 /** What a worker thread of the pool does: plain data in, plain data out, and nothing kept from task to task. */
 import { isPersonsError } from "../errors.js";
-import { machineNamed } from "../machine/presets.js";
 import type { Policy } from "../policy/policy.js";
 import { runSimulation } from "./run.js";
 import { PROGRESS_CYCLES, PROGRESS_RECORDS, progressWords, type RunTask, type TaskOutcome } from "./task.js";
@@ -18,12 +17,13 @@ export interface WorkerInput {
 export async function runTask({ task, index, progress }: WorkerInput): Promise<TaskOutcome> {
   const at = index * progressWords;
   try {
-    const machine = machineNamed(task.machine);
+    const { machine, tunables } = task;
     const workload = await openWork(task.work, task.cpus, machine.ghz.value);
     const result = await runSimulation({
       machine,
       policy: await policyOf(task),
       set: task.set,
+      ...(tunables && { tunables }),
       cpus: task.cpus,
       seed: task.seed,
       threads: task.threads ?? 1,

@@ -120,7 +120,7 @@ export const tlb_flush_pte_range = routine(
  */
 export const noteRaisedRight = routine(
   "tlb_flush_pte_range.relaxed",
-  (k: Builder, opt: KernelOptions, tlb: mmu_gather, vpn: Expr<U64>) => {
+  (k: Builder, tlb: mmu_gather, vpn: Expr<U64>) => {
     if (tlb.opt.eager) {
       flush_tlb_local_range(k, vpn, vpn.add(1));
       return;

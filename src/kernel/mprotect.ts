@@ -210,7 +210,7 @@ const change_pte = routine(
         () => {
           k.count("flushes.avoided.need-flush");
           if (opt.slots["need-flush"] === "relaxed-raise")
-            k.if(onlyRaised(oldpte.get(), ptent.get()), () => noteRaisedRight(k, opt, tlb, vpn));
+            k.if(onlyRaised(oldpte.get(), ptent.get()), () => noteRaisedRight(k, tlb, vpn));
         },
       );
     });

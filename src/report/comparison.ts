@@ -1,5 +1,6 @@
 import type { CompareResult, RunResult } from "../engine/result.js";
 import { policiesOf, ratioOf } from "./compare.js";
+import { configurationLine } from "./configuration.js";
 import { digits, plural, times } from "./format.js";
 import type { Paint } from "./paint.js";
 import { recordedLines } from "./recorded.js";
@@ -30,6 +31,7 @@ export function comparisonLines(result: CompareResult, paint: Paint): string[] {
     ...(broken.length > 0 ? [...broken, ""] : []),
     ...verdictLines(result).map((line) => paint("bold", line)),
     paint("dim", accuracyNote),
+    paint("dim", configurationLine(compared)),
     ...(result.recordings ?? []).flatMap((recording) => ["", ...recordedLines(recording, paint)]),
   ];
 }

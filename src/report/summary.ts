@@ -1,5 +1,6 @@
 import type { RunResult } from "../engine/result.js";
 import { accuracyNote, titleLine } from "./comparison.js";
+import { configurationLine } from "./configuration.js";
 import { count, cyclesAsTime, share } from "./format.js";
 import { cpuCycles } from "./metrics.js";
 import type { Paint } from "./paint.js";
@@ -36,6 +37,7 @@ export function summaryLines(run: RunResult, paint: Paint): string[] {
     ...(broken.length > 0 ? [...broken, ""] : []),
     paint("bold", `${run.policy}: ${violationCount([run], run.policy)}.`),
     paint("dim", accuracyNote),
+    paint("dim", configurationLine([run])),
   ];
 }
 
