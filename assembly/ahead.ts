@@ -1,10 +1,14 @@
 /*
- * Reads ahead of the hot loop what walks from the root will need, so that it comes into the host's caches for many of them at once. Such
- * walks wait for one line after another, which is most of their time. It changes nothing, and believes nothing that it finds.
+ * Reads ahead of the hot loop what it will need, so that it comes into the host's caches for many accesses at once: what walks from the
+ * root read, and what a CPU has cached, where there are so many CPUs that its turn begins with cold caches. Else an access waits for one
+ * line after another, which is most of its time. It changes nothing, and believes nothing that it finds.
  */
+import { firstOf, tagOf, wayOf } from "./assoc";
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import { AT_FRAMES, AT_TABLES } from "./fixed";
-import { CK_RECORD, pageBytesShift, radixBits, radixMask } from "./layout";
+import { AT_FRAMES, AT_TABLES, ROLE_DATA, ROLE_SECOND } from "./fixed";
+import {
+  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, ckTags, cpus, ENTRY_BYTES, HINT_BYTES, hw, hwEntries, pageBytesShift, radixBits, radixMask,
+} from "./layout";
 import { infoAddress } from "./lines";
 import { tableOf } from "./walk";
 
@@ -12,6 +16,8 @@ import { tableOf } from "./walk";
 export const AHEAD: usize = 16;
 /** Where the sum of all that was read goes, so that no compiler leaves it out. */
 const SINK: usize = CK_RECORD + 40;
+/** The key of page 0, as run() of quick.ts left it. */
+const PAGE0: usize = CK_RUN + 32;
 
 // @ts-ignore: decorator
 @inline
@@ -35,6 +41,48 @@ export function readAhead(k: usize, root: u32, p: usize, end: usize): void {
     const frame = tableOf(load<u64>(at));
     const word = <usize>load<u32>(AT_FRAMES) + (<usize>min(frame, frames - 1) << 2);
     sink ^= load<u32>(word) ^ load<u32>(infoAddress(at2)) ^ load<u32>(infoAddress(at1)) ^ load<u32>(infoAddress(at));
+  }
+  store<u32>(k, sink, SINK);
+}
+
+/** CPUs from which on their blocks do not stay in a core's own caches. */
+const MANY_CPUS: u32 = 256;
+/** Records of one go, and cycles that one of them takes at least where it is worth it. */
+const TURN_RECORDS: usize = 128;
+const TURN_CYCLES: u64 = 8;
+const LINE: usize = 64;
+
+// @ts-ignore: decorator
+@inline
+function readAll(from: usize, bytes: usize): u32 {
+  let sink: u32 = 0;
+  for (let at = from; at < from + bytes; at += LINE) sink ^= load<u32>(at);
+  return sink;
+}
+
+/** For the turn of a CPU that begins with up to `n` records at `p` and lasts `time`: its first level, and of the second what they hit. */
+export function readTurnAhead(cpu: u32, k: usize, p: usize, n: usize, time: u64): void {
+  if (cpus < MANY_CPUS) return;
+  const entries = hw(cpu) + hwEntries;
+  const tags = k + ckTags;
+  const first = <usize>load<u32>(ROLE_DATA);
+  const slots = <usize>(load<u32>(ROLE_DATA, 4) * load<u32>(ROLE_DATA, 8));
+  let sink = readAll(k + CK_HINTS, HINT_BYTES) ^ readAll(entries + first * ENTRY_BYTES, slots * ENTRY_BYTES);
+  sink ^= readAll(k + CK_STAMPS + (first << 2), slots << 2) ^ readAll(tags + (first << 1), slots << 1);
+  const end = p + (min(min(n, TURN_RECORDS), <usize>min(time / TURN_CYCLES, <u64>TURN_RECORDS)) << 3);
+  const ways = load<u32>(ROLE_SECOND, 8);
+  if (ways - 1 <= 15) {
+    for (let at = p; at < end; at += 8) {
+      const slot = <usize>firstOf(ROLE_SECOND, load<u64>(at) >> 12);
+      sink ^= load<u32>(tags + (slot << 1)) ^ load<u32>(k + CK_STAMPS + (slot << 2));
+    }
+    const page0 = load<u64>(k, PAGE0);
+    for (let at = p; at < end; at += 8) {
+      const vpn = load<u64>(at) >> 12;
+      const slot = firstOf(ROLE_SECOND, vpn);
+      const way = wayOf(tags + (<usize>slot << 1), ways, tagOf((vpn << 15) | page0));
+      sink ^= load<u32>(entries + <usize>(slot + min(way, ways - 1)) * ENTRY_BYTES);
+    }
   }
   store<u32>(k, sink, SINK);
 }

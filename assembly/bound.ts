@@ -3,6 +3,7 @@
  * pending A and D bits, which nobody reads before the weave. Whatever needs others (a fault, a call, a wait) becomes a trap, and ends
  * the CPU's turn.
  */
+import { readTurnAhead } from "./ahead";
 import { renumber } from "./assoc";
 import { now } from "./clock";
 import { CFG_QUANTUM, CFG_RING, config } from "./config";
@@ -130,6 +131,8 @@ function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
   let clock = start;
   let walked: u64 = 0;
   let faults: u64 = 0;
+  const first = <usize>from & mask;
+  readTurnAhead(cpu, k, ring + (first << 3), <usize>min(limit - from, <u64>(mask + 1 - first)), until - start);
   for (;;) {
     const at = <usize>position & mask;
     const n = run(cpu, ring + (at << 3), <usize>min(min(limit - position, <u64>(mask + 1 - at)), TURN_MAX), until - clock);

@@ -35,10 +35,11 @@ const FIRST_SLEEPS: usize = 24644;
 /** How often the gate was opened, and how many wait for the next time. */
 const CALLS: usize = 24704;
 const SLEEPING: usize = 24708;
-/** For each thread {next CPU of its share u32, end of its share u32, turns that it did u32}. */
+/** For each thread {next CPU of its share u32, end of its share u32, turns that it did u32, the last call that it answered u32}. */
 export const CREW_PLACES: usize = 24768;
 export const CREW_PLACE_BYTES: usize = 64;
 export const CREW_TURNS: usize = 8;
+const ANSWERED: usize = 12;
 export const CREW_MOST: u32 = 64;
 
 /** Cycles of all turns together from which on a second thread gains more than meeting it costs. */
@@ -206,6 +207,18 @@ export function help(thread: u32): bool {
     if (!enter()) continue;
     work(thread, load<u64>(END));
     leave();
+    atomic.store<u32>(placeOf(thread) + ANSWERED, lastCall);
   }
   return true;
+}
+
+/** Meets the second thread so many times, without any work: for benchmarks, in a world that is not running. */
+export function meet(times: u32): void {
+  for (let i: u32 = 0; i < times; i++) {
+    atomic.store<u32>(GATE, OPEN);
+    const call = atomic.add<u32>(CALLS, 1) + 1;
+    if (atomic.load<u32>(SLEEPING) != 0) atomic.notify(CALLS, 1);
+    while (atomic.load<u32>(placeOf(1) + ANSWERED) != call) {}
+    atomic.store<u32>(GATE, 0);
+  }
 }

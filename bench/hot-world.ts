@@ -3,6 +3,7 @@
  * whole clock, quanta and all, as in a simulation; no access ever faults, so the kernel has nothing to do.
  */
 import { assemble, program, record, u64 } from "../src/dsl/index.js";
+import type { Program } from "../src/dsl/program.js";
 import type { Build } from "../src/engine/load.js";
 import { createWorld, structuresOf, type World, type WorldSize } from "../src/engine/world.js";
 import type { MachineNumbers } from "../src/machine/preset.js";
@@ -13,6 +14,10 @@ export interface HotOptions {
   readonly name: string;
   readonly build: Build;
   readonly oracle: boolean;
+  /** 1 unless said; each has a task. */
+  readonly cpus?: number;
+  /** Cycles; the machine's unless said. */
+  readonly quantum?: number;
 }
 
 /** Lines of a CPU's private cache; runSimulation() takes as many. */
@@ -25,18 +30,35 @@ const LEAF_BITS = 0x7n;
 /** Quanta between two looks of the host; runSimulation() takes as many. */
 const QUANTA = 2000;
 
-/** A kernel that lets one task run, and gives up on a fault. */
-const PROGRAM = assemble({
-  records: [record("task", { mm: u64 })],
-  entries: [
-    program("context_switch", ["next"], (k) => k.loadCr3("load the root", ROOT, PCID, false)),
-    program("page_fault", ["vpn", "access"], (k) => k.return(1)),
-    program("call_function_interrupt", [], (k) => k.fence("nothing to do", "mb")),
-    program("allocate", [], (k) => void k.allocFrame("a frame for a page")),
-  ],
-  cpus: 1,
-  radixBits: RADIX_BITS,
-});
+/** A kernel that lets a task run on each CPU, and gives up on a fault. */
+function userKernel(cpus: number): Program {
+  return assemble({
+    records: [record("task", { mm: u64 })],
+    entries: [
+      program("context_switch", ["next"], (k) => k.loadCr3("load the root", ROOT, PCID, false)),
+      program("page_fault", ["vpn", "access"], (k) => k.return(1)),
+      program("call_function_interrupt", [], (k) => k.fence("nothing to do", "mb")),
+      program("allocate", [], (k) => void k.allocFrame("a frame for a page")),
+    ],
+    cpus,
+    radixBits: RADIX_BITS,
+  });
+}
+
+/** A world before its first step in which all pages of a stream are mapped, for every CPU. */
+export function mappedWorld(stream: Stream, machine: MachineNumbers, options: HotOptions): World {
+  const size = sizeOf(stream, machine, options);
+  const world = createWorld(options.build, userKernel(size.cpus), size, structuresOf(machine), {
+    prices: machine.prices,
+    works: [],
+    perCore: machine.topology.threadsPerCore,
+    perCcx: machine.topology.threadsPerCore * machine.topology.coresPerCcx,
+    perSocket: machine.topology.threadsPerCore * machine.topology.coresPerSocket,
+  });
+  allocateFrames(world, stream.pages.length);
+  mapPages(world, stream.pages);
+  return world;
+}
 
 /** Where counts of hot-path.c come from, in its order; `cycles` is what user mode and walks took together. */
 const COUNTERS = [
@@ -59,21 +81,7 @@ export class HotWorld implements Contestant {
   constructor(stream: Stream, machine: MachineNumbers, options: HotOptions) {
     this.name = options.name;
     this.#records = stream.records.length / 2;
-    this.#world = createWorld(
-      options.build,
-      PROGRAM,
-      sizeOf(stream, machine, options),
-      structuresOf(machine),
-      {
-        prices: machine.prices,
-        works: [],
-        perCore: machine.topology.threadsPerCore,
-        perCcx: machine.topology.threadsPerCore * machine.topology.coresPerCcx,
-        perSocket: machine.topology.threadsPerCore * machine.topology.coresPerSocket,
-      },
-    );
-    allocateFrames(this.#world, stream.pages.length);
-    mapPages(this.#world, stream.pages);
+    this.#world = mappedWorld(stream, machine, options);
     this.#world.u32.set(stream.records, this.#world.value("feedBase") / 4);
   }
 
@@ -123,9 +131,9 @@ export class HotWorld implements Contestant {
 
 function sizeOf(stream: Stream, machine: MachineNumbers, options: HotOptions): WorldSize {
   return {
-    cpus: 1,
+    cpus: options.cpus ?? 1,
     mms: 1,
-    tasks: 1,
+    tasks: options.cpus ?? 1,
     // The root, and at most three tables below it for a page.
     tables: 2 + Math.min(3 * stream.pages.length, 40_000),
     frames: stream.pages.length + 1,
@@ -139,8 +147,8 @@ function sizeOf(stream: Stream, machine: MachineNumbers, options: HotOptions): W
     lines: CACHE_LINES,
     oracle: options.oracle,
     canonical: false,
-    quantum: machine.quantumCycles,
-    // There is only one task, which never has to give way.
+    quantum: options.quantum ?? machine.quantumCycles,
+    // Each CPU has only one task, which never has to give way.
     slice: 2 ** 31,
     boundOrder: 0,
   };

@@ -11,6 +11,15 @@ import { measureOracleOnKernel, measureOracleOnStream, type OracleRow } from "./
 import { placeOf } from "./place.js";
 import { measureReplay, type ReplayRow } from "./replay.js";
 import { streamKinds } from "./streams.js";
+import {
+  type CrowdSize,
+  type FlatRow,
+  type MeetingRow,
+  measureFlatness,
+  measureMeeting,
+  measureThreads,
+  type ThreadsRow,
+} from "./threads.js";
 import { compileTwin } from "./twin.js";
 
 export interface Size {
@@ -26,6 +35,8 @@ export interface Size {
   readonly states: number;
   /** Recordings in examples/. */
   readonly recordings: readonly string[];
+  /** Many CPUs, and two threads. */
+  readonly crowd: CrowdSize;
 }
 
 export const FULL: Size = {
@@ -36,6 +47,15 @@ export const FULL: Size = {
   cpus: 8,
   states: 2_000_000,
   recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "zstd.drmemtrace", "redis.strace.gz"],
+  crowd: {
+    rounds: 9,
+    accesses: 2 ** 19,
+    perCpu: 6000,
+    cpus: [1, 8, 64, 256, 1024],
+    quanta: [1000, 10_000, 50_000],
+    shared: [8, 64, 256].flatMap((cpus) => [1000, 10_000].map((quantum) => [cpus, quantum] as const)),
+    meetings: 100_000,
+  },
 };
 
 /** Says nothing about speed: it shows in seconds that everything runs, and that the counts agree. */
@@ -47,6 +67,10 @@ export const TINY: Size = {
   cpus: 2,
   states: 2000,
   recordings: ["redis.strace.gz"],
+  crowd: {
+    ...{ rounds: 1, accesses: 2 ** 12, perCpu: 100, cpus: [1, 4], quanta: [1000], shared: [[4, 1000]] },
+    meetings: 10,
+  },
 };
 
 export interface Results {
@@ -58,6 +82,9 @@ export interface Results {
   readonly kernel: readonly KernelRow[];
   readonly adversary: readonly AdversaryRow[];
   readonly replay: readonly ReplayRow[];
+  readonly flatness: readonly FlatRow[];
+  readonly threads: readonly ThreadsRow[];
+  readonly meeting: MeetingRow;
   /** Of all counts: it changes exactly when a result of the simulator does. */
   readonly hash: string;
   /** What was left out, and why. */
@@ -103,18 +130,26 @@ export async function runSuite(size: Size, onStart: (what: string) => void = () 
     if (typeof rows === "string") notes.push(rows);
     else replay.push(...rows);
   }
-  const counts = [...hotPath, ...oracle, ...kernel, ...adversary, ...replay].map((row) => row.counts);
+  onStart("many CPUs");
+  const flatness = await measureFlatness(machine, size.crowd);
+  onStart("two threads");
+  const threads = await measureThreads(machine, size.crowd);
+  const meeting = await measureMeeting(machine, size.crowd);
+  const rows = [...hotPath, ...oracle, ...kernel, ...adversary, ...replay, ...flatness, ...threads];
+  const counts = rows.map((row) => row.counts);
   return {
     ...{ schema: "shootdown/bench@1", host, size, hotPath, oracle, kernel, adversary, replay },
+    ...{ flatness, threads, meeting },
     ...{ hash: shortHash(JSON.stringify(counts)), notes },
   };
 }
 
 /** Where counts differ that must be equal, as sentences. */
-export function differencesOf({ hotPath, oracle, replay }: Results): string[] {
+export function differencesOf({ hotPath, oracle, threads, replay }: Results): string[] {
   const rows = [
     ...hotPath.map(({ stream, difference }) => ({ what: stream, difference })),
     ...oracle.map(({ work, difference }) => ({ what: work, difference })),
+    ...threads.map(({ cpus, difference }) => ({ what: `${cpus} CPUs, two threads`, difference })),
     ...replay.map(({ file, difference }) => ({ what: file, difference })),
   ];
   return rows.flatMap(({ what, difference }) => (difference === undefined ? [] : [`${what}: ${difference}`]));

@@ -9,6 +9,7 @@ import type { OracleRow } from "./oracle.js";
 import type { Timing } from "./passes.js";
 import type { ReplayRow } from "./replay.js";
 import type { Results } from "./suite.js";
+import { flatnessTable, meetingTable, threadsTable } from "./tables-threads.js";
 
 /** The product's bars, on one core. Units: millions a second; a ratio. */
 const BARS = {
@@ -36,6 +37,9 @@ export function resultLines(results: Results, paint: Paint = plain): string[] {
     kernelTable(kernel),
     adversaryTable(adversary),
     replayTable(replay),
+    flatnessTable(results.flatness),
+    threadsTable(results.threads),
+    meetingTable(results.meeting),
   ];
   return [
     ...hostLines(results),
@@ -151,7 +155,7 @@ function replayTable(rows: readonly ReplayRow[]): Table {
 }
 
 /** Best and median, in nanoseconds. */
-function timing({ best, median }: Timing): [string, string] {
+export function timing({ best, median }: Timing): [string, string] {
   return [digits(best), digits(median)];
 }
 
@@ -160,6 +164,6 @@ function perMicrosecond({ best }: Timing): number {
   return 1000 / best;
 }
 
-function verdict(isMet: boolean): string {
+export function verdict(isMet: boolean): string {
   return isMet ? "met" : "missed";
 }

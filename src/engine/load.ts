@@ -41,6 +41,7 @@ export interface EngineFunctions {
   run(quanta: number): number;
   /** Helps the thread that is in run(); 0 when it is told to stop. */
   help(thread: number): number;
+  meet(times: number): void;
   fed(): void;
   now(): bigint;
   settleClocks(): bigint;
