@@ -308,6 +308,7 @@ const searched: readonly MutantName[] = [
   "A-asid-switching",
   "B-mremap-flush-late",
   "B-collapse-no-flush",
+  "C-batch-dsb-only",
   "A-pti-no-exit-flush",
   "B-bool-pending",
   "B-ksm",

@@ -25,6 +25,7 @@ const others: readonly Readonly<Record<string, string>>[] = [
   { shootdown: "serial-ipi" },
   { shootdown: "early-ack" },
   { shootdown: "invlpgb" },
+  { shootdown: "tlbi" },
   { pti: "on" },
   { thp: "always" },
   { thp: "always", unmap: "eager", protect: "per-table", reclaim: "unified" },

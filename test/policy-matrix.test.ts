@@ -1,6 +1,6 @@
 /**
  * Every built-in workload under every policy and every way to reach the other CPUs: nobody uses what they should not. CI takes all
- * combinations (THOROUGH=1), else each workload meets each way once, and each policy in turn.
+ * combinations (THOROUGH=1), else each workload meets every other way once, and the policies in turn.
  */
 import { expect, test } from "vitest";
 import { runSimulation } from "../src/engine/run.js";
@@ -19,13 +19,16 @@ const SMALL: Readonly<Record<string, number>> = {
   compute: 500,
 };
 
+const isThorough = process.env.THOROUGH === "1";
 const safe = policyNames.filter((name) => name !== "never");
 const ways = Object.keys(slots.shootdown!.variants).filter((name) => name !== "none");
 
 const all = builtins.flatMap((builtin, at) =>
   ways.flatMap((shootdown, way) =>
     safe
-      .filter((_, policy) => process.env.THOROUGH === "1" || policy === (at + way) % safe.length)
+      .filter(
+        (_, policy) => isThorough || ((at + way) % 2 === 0 && policy === ((at + way) / 2) % safe.length),
+      )
       .map((policy) => [builtin.name, policy, shootdown] as const),
   ),
 );

@@ -92,6 +92,8 @@ export const MUTANTS = {
   "C-free-before-flush": "reclaimed frames are freed before the TLBs are flushed",
   "C-discard-fence": "reclaim counts the users of a lazily freed page before the cleared entry is visible",
   "C-discard-dirty": "reclaim drops a lazily freed page without looking whether it was written again",
+  "C-batch-dsb-only":
+    "where reclaim owes a broadcast, others wait for broadcasts of their own CPU only (2023 to 2025)",
   "C-no-gen-bump": "a batched flush does not raise the generation of the address space",
   "C-copy-before-flush": "migration copies before the TLBs are flushed",
   "C-swapin-new-frame": "a fault on a swapped page reads it anew although the page is still there",
@@ -180,7 +182,8 @@ export interface KernelOptions {
   readonly generations: boolean;
 }
 
-/** The CPUs of a batch are known by their masks, as on x86. */
-export function hasBatches({ slots: { shootdown } }: KernelOptions): boolean {
-  return shootdown.endsWith("-ipi") || shootdown === "early-ack" || shootdown === "invlpgb";
+/** Reclaim can put flushes off: the CPUs of a batch are known by their masks, or a broadcast need only be waited for. */
+export function hasBatches({ slots: { shootdown, reclaim } }: KernelOptions): boolean {
+  const hasMasks = shootdown.endsWith("-ipi") || shootdown === "early-ack" || shootdown === "invlpgb";
+  return hasMasks || (shootdown === "tlbi" && reclaim !== "unified");
 }

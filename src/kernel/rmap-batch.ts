@@ -46,7 +46,7 @@ export const should_defer_flush = routine(
   "should_defer_flush",
   (k: Builder, opt: KernelOptions, mm: Mm): Expr<Bool> => {
     if (opt.slots.reclaim === "eager" || !hasBatches(opt)) return bool.of(false);
-    return cpumask_any_but_this(k, mm.mm_cpumask);
+    return opt.slots.shootdown === "tlbi" ? bool.of(true) : cpumask_any_but_this(k, mm.mm_cpumask);
   },
 );
 
@@ -77,7 +77,7 @@ export const set_tlb_ubc_flush_pending = routine(
     k.if(pte_accessible(k, mm, pteval), () => {
       if (opt.slots.reclaim === "unified") noteUnmapped(k, mm, table, vpn, ubc.ubc_cpumask);
       else {
-        arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm);
+        arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm, vpn);
         k.write("flush_required", ubc.ubc_flush_required, true);
         k.fence("barrier", "cbar");
         if (opt.slots.reclaim === "batched-flag") setFlag(k, opt, mm.tlb_flush_batched, true);
@@ -205,7 +205,8 @@ function flushCounted(k: Builder, opt: KernelOptions, mm: Mm): void {
   const pending = batch.and(pendingMask(opt));
   const flushed = batch.shr(TLB_FLUSH_BATCH_FLUSHED_SHIFT).and(pendingMask(opt));
   k.if(pending.ne(flushed), () => {
-    flush_tlb_mm(k, opt, mm);
+    if (opt.fix["C-batch-dsb-only"]) k.dsb("dsb ish");
+    else flush_tlb_mm(k, opt, mm);
     k.window("flushed, counters not told");
     // When somebody has added to it meanwhile, the next one flushes again.
     const epoch = batch.shr(EPOCH_SHIFT).shl(EPOCH_SHIFT);

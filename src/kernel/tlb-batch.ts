@@ -1,6 +1,15 @@
 /** One flush for pages of many address spaces: whom it has to reach, and reaching them. Part of Linux's tlb.c. */
 
-import { type Builder, bool, type CpuMask, maskWord, routine, u64 } from "../dsl/index.js";
+import {
+  type Builder,
+  bool,
+  type CpuMask,
+  type Expr,
+  maskWord,
+  routine,
+  type U64,
+  u64,
+} from "../dsl/index.js";
 import { type Mm, taskSize } from "./mm_types.js";
 import type { KernelOptions } from "./options.js";
 import { csd_lock_wait, smp_call_function_many } from "./smp.js";
@@ -22,11 +31,17 @@ export const cpumask_or = routine("cpumask_or", (k: Builder, into: CpuMask, from
  * A batch will flush an address space: raise its generation, and remember the CPUs that run it.
  *
  * In this order: a CPU that loads the address space too late to be remembered sees the new generation when it does.
- * Source: linux arch/x86/include/asm/tlbflush.h, arch_tlbbatch_add_pending().
+ * Source: linux arch/x86/include/asm/tlbflush.h, arch_tlbbatch_add_pending(), and arch/arm64/include/asm/tlbflush.h.
  */
 export const arch_tlbbatch_add_pending = routine(
   "arch_tlbbatch_add_pending",
-  (k: Builder, opt: KernelOptions, batch: CpuMask, mm: Mm) => {
+  (k: Builder, opt: KernelOptions, batch: CpuMask, mm: Mm, vpn: Expr<U64>) => {
+    if (opt.slots.shootdown === "tlbi") {
+      // It may take effect from now on, anywhere; only waiting for it is put off.
+      k.fence("dsb ishst", "mb");
+      k.tlbi("tlbi vale1is", mm.root, vpn, vpn.add(1));
+      return;
+    }
     if (!opt.fix["C-no-gen-bump"]) k.addReturn("inc_mm_tlb_gen", mm.tlb_gen, 1);
     cpumask_or(k, batch, mm.mm_cpumask);
   },
@@ -46,6 +61,11 @@ export const arch_tlbbatch_flush = routine(
       k.dsb("__tlbsync");
       k.count("flushes.remote");
       k.maskZero("cpumask_clear", batch);
+      return;
+    }
+    if (opt.slots.shootdown === "tlbi") {
+      k.dsb("dsb ish");
+      k.count("flushes.remote");
       return;
     }
     const everything = {
