@@ -175,6 +175,35 @@ describe("steps", () => {
   });
 });
 
+describe("places in files", () => {
+  /** File page that each mapping begins with: the word holds it less the mapping's first page. */
+  async function filePages(work: Plan): Promise<number[]> {
+    const seen: number[] = [];
+    const workload = new PlanWorkload(work, 1, 1);
+    const engine = new FakeEngine(workload, 64);
+    const original = engine.call.bind(engine);
+    engine.call = (task, entry, args) => {
+      if (entry === "mmap")
+        seen.push(Number(BigInt.asUintN(44, (BigInt(args[2]!) >> 20n) + BigInt(args[0]!))));
+      original(task, entry, args);
+    };
+    await engine.run(workload.open(1), () => 0);
+    return seen;
+  }
+  const file = { rights: 1, shared: true, pages: 10, of: "thread", file: "data" } as const;
+  const windows = group("a", 2, [parts("window", "file", 4, [mmap("window")])]);
+
+  test("a part of a region maps its own part of the file", async () => {
+    expect(await filePages(plan([windows], { file }))).toEqual([0, 4, 8, 0, 4, 8]);
+  });
+
+  test("slices of threads lie one behind the other", async () => {
+    const sliced = plan([windows], { file: { ...file, sliced: true } });
+    expect(await filePages(sliced)).toEqual([0, 4, 8, 10, 14, 18]);
+    expect(new PlanWorkload(sliced, 1, 1).pages).toBeGreaterThanOrEqual(20);
+  });
+});
+
 describe("waits", () => {
   const heap = { heap: { ...anonymous, pages: 10, of: "process" } } as const;
 

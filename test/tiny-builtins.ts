@@ -9,7 +9,7 @@ export const tinyBuiltins: Readonly<Record<string, Readonly<Record<string, strin
   "mmap-writer": { size: "40", rounds: "60", cleanings: "8", interval: "8000", reads: "3", shared: "16" },
   "gc-heap": { heap: "40", block: "7", cycles: "3", nursery: "5", rounds: "20", reads: "10" },
   "fork-cow": { data: "40", snapshots: "3", rounds: "60", requests: "5" },
-  "file-scan": { size: "40", window: "16", passes: "2" },
+  "file-scan": { size: "120", window: "16", passes: "2" },
   "idle-mix": { ...loop, beats: "6", pause: "20000" },
   "pending-storm": loop,
   "uffd-fill": loop,

@@ -10,13 +10,13 @@ export const fileScan = builtin({
   about: "threads that read through a large mapping of a file and drop what lies behind them",
   standsFor:
     "Tools that read large files through a mapping: ripgrep and other searches, the scans of columnar databases, backup " +
-    "programs. What has been read will not be needed again, so it is dropped window by window, to keep the resident memory " +
+    "programs. Each thread reads a part of the file. What has been read will not be needed again, so it is dropped window by window, to keep the resident memory " +
     "small: with MADV_DONTNEED, or by mapping one window after the other. No page is freed, as all stay in the page cache, and " +
     "nobody else has these addresses in a TLB; still every window costs a flush on every CPU that runs the program.",
   parameters: [
-    parameter("size", "pages", 2048, [1, 262_144], "the file, of which each thread has a mapping of its own"),
+    parameter("size", "pages", 16_384, [1, 4_194_304], "the file, of which each thread reads a part"),
     parameter("window", "pages", 32, [1, 262_144], "what is read before it is dropped"),
-    parameter("passes", "count", 2, [1, 1_000_000], "times that each thread reads the file"),
+    parameter("passes", "count", 2, [1, 1_000_000], "times that each thread reads its part"),
     parameter(
       "behind",
       "count",
@@ -36,8 +36,9 @@ export const fileScan = builtin({
       read,
     ];
     const scan = parts("window", "file", window, ways[behind]!);
+    const data = { of: "thread", rights: PROT_READ, shared: true, file: "data", sliced: true } as const;
     return {
-      regions: { file: { pages: size, of: "thread", rights: PROT_READ, shared: true, file: "data" } },
+      regions: { file: { ...data, pages: Math.ceil(size / values.threads) } },
       groups: groups(threads("reader", values.threads, [repeat(passes, scan)])),
     };
   },

@@ -1,6 +1,15 @@
 import { builtin } from "./builtin.js";
 import { LOAD, STORE } from "./feed.js";
-import { anonymous, groups, parameter, readWrite, threads, threadsParameter } from "./loop.js";
+import {
+  anonymous,
+  fewer,
+  fewerAbove,
+  groups,
+  parameter,
+  readWrite,
+  threads,
+  threadsParameter,
+} from "./loop.js";
 import { call, compute, MADV_DONTNEED, parts, repeat, sometimes, sweep, useStack, visit } from "./steps.js";
 import type { StreamSpec } from "./stream.js";
 import { PROT_READ } from "./vma-word.js";
@@ -23,7 +32,10 @@ export const gcHeap = builtin({
     parameter("garbage", "percent", 25, [0, 100], "blocks that it releases"),
     parameter("cycles", "count", 4, [0, 1_000_000], "times that it goes through the heap"),
     parameter("nursery", "pages", 32, [1, 65_536], "where each mutator allocates"),
-    parameter("rounds", "count", 100, [1, 1_000_000_000], "nurseries that each mutator fills"),
+    {
+      ...parameter("rounds", "count", 100, [1, 1_000_000_000], `nurseries that each mutator fills${fewer}`),
+      fewerAbove,
+    },
     threadsParameter,
     parameter("reads", "count", 128, [0, 1_000_000], "loads from old objects, each round"),
     parameter("compute", "cycles", 2000, [0, 1_000_000_000], "computing of a mutator each round, on average"),

@@ -6,6 +6,9 @@ import { PROT_READ, PROT_WRITE } from "./vma-word.js";
 
 const threadsMax = 4096;
 const million = 1_000_000;
+/** Where every call interrupts every CPU, so much work on many CPUs would take the host hours. */
+export const fewerAbove = 64;
+export const fewer = `; unless given, fewer above ${fewerAbove} CPUs`;
 export const readWrite = PROT_READ | PROT_WRITE;
 
 export const threadsParameter = parameter(
@@ -27,14 +30,8 @@ export const workParameters = [
 export const loopParameters = [
   parameter("pages", "pages", 16, [1, ownPagesMax], "pages of each thread's own mapping"),
   {
-    ...parameter(
-      "iterations",
-      "count",
-      200,
-      [1, 1000 * million],
-      "rounds of each thread; unless given, fewer above 64 CPUs",
-    ),
-    fewerAbove: 64,
+    ...parameter("iterations", "count", 200, [1, 1000 * million], `rounds of each thread${fewer}`),
+    fewerAbove,
   },
   threadsParameter,
   parameter(

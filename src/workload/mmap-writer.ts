@@ -1,6 +1,8 @@
 import { builtin } from "./builtin.js";
 import {
   anonymous,
+  fewer,
+  fewerAbove,
   groups,
   parameter,
   readWrite,
@@ -26,7 +28,10 @@ export const mmapWriter = builtin({
     parameter("size", "pages", 512, [1, 262_144], "pages of the file"),
     parameter("rounds", "count", 300, [1, 1_000_000_000], "rounds of each writer"),
     parameter("writes", "count", 8, [0, 1_000_000], "stores to random pages of the file, each round"),
-    parameter("cleanings", "count", 20, [0, 1_000_000], "how often thread 0 cleans the file"),
+    {
+      ...parameter("cleanings", "count", 20, [0, 1_000_000], `how often thread 0 cleans the file${fewer}`),
+      fewerAbove,
+    },
     parameter("interval", "cycles", 50_000, [1, 1_000_000_000], "time between two of them, on average"),
     parameter(
       "clean",

@@ -34,6 +34,8 @@ export interface Place {
   readonly end: number;
   /** Id of its file, or of the first of its files; undefined for private anonymous memory. */
   readonly file: number | undefined;
+  /** Page of the file that the region begins with. */
+  readonly filePage: number;
 }
 
 /** Gives places to what a plan names, and numbers to its threads. */
@@ -61,7 +63,9 @@ export class Layout {
     const region = this.#regions.get(name);
     if (region === undefined) throw new RangeError(`the plan has no region '${name}'`);
     const start = region.of === "thread" ? this.#ownStart(thread, name) : this.#starts.get(name)!;
-    return { region, start, end: start + region.pages, file: this.#files.get(fileKey(name, region, thread)) };
+    const filePage = region.sliced === true ? thread.task * region.pages : 0;
+    const file = this.#files.get(fileKey(name, region, thread));
+    return { region, start, end: start + region.pages, file, filePage };
   }
 
   /** What the first thread of a process maps before anything else, or a thread when it begins. */
@@ -107,8 +111,9 @@ export class Layout {
 
   #sharedPages(): number {
     const files = new Map<string, number>();
-    for (const { file, files: many, pages } of this.#regions.values()) {
-      if (file !== undefined) files.set(file, Math.max(pages * (many?.count ?? 1), files.get(file) ?? 0));
+    for (const { file, files: many, pages, sliced } of this.#regions.values()) {
+      const pieces = (many?.count ?? 1) * (sliced === true ? this.threads.all.length : 1);
+      if (file !== undefined) files.set(file, Math.max(pages * pieces, files.get(file) ?? 0));
     }
     return [...files.values()].reduce((sum, pages) => sum + pages, 0);
   }

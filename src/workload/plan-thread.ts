@@ -219,10 +219,11 @@ export class PlanThread {
     const hidden = this.#parts.get(step.name);
     for (let left = step.count ?? parts; left > 0; left--) {
       stream.fill(chunk, 1);
-      const start = whole.start + chunk[0]! * step.pages;
+      const skipped = chunk[0]! * step.pages;
+      const start = whole.start + skipped;
       // The last part may be shorter than the others.
       const end = Math.min(whole.end, start + step.pages);
-      this.#parts.set(step.name, { ...whole, start, end });
+      this.#parts.set(step.name, { ...whole, start, end, filePage: whole.filePage + skipped });
       yield* this.steps(step.steps);
     }
     if (hidden === undefined) this.#parts.delete(step.name);
@@ -267,8 +268,9 @@ export function cyclesOf(time: Duration, ghz: number): number {
 }
 
 /** The mapping of a region or of a part of one; `index` says which of its files. */
-function wordOf({ region, start, file }: Place, index: number): VmaWord {
+function wordOf({ region, start, file, filePage }: Place, index: number): VmaWord {
   const { rights, shared, watched } = region;
-  const word = file === undefined ? privateWord(rights) : fileWord(rights, shared, file + index, 0, start);
+  const word =
+    file === undefined ? privateWord(rights) : fileWord(rights, shared, file + index, filePage, start);
   return watched === true ? watchedForWrites(word) : word;
 }

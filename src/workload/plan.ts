@@ -34,6 +34,8 @@ export interface Region {
   readonly file?: string;
   /** The name stands for so many files of this size; each `mmap` step takes the one that the stream says. */
   readonly files?: { readonly count: number; readonly stream: StreamSpec };
+  /** Each thread has a part of the file of its own, of the region's size, one behind the other. */
+  readonly sliced?: boolean;
   /** A userfaultfd watches it for writes. */
   readonly watched?: boolean;
 }

@@ -62,7 +62,19 @@ function withParameters(yaml: YamlFile, given: Readonly<Record<string, string>>)
 function regionFrom(yaml: YamlFile, name: string, text: RegionText): Region {
   const path = ["regions", name];
   if (name === stackName) throw yaml.error(path, `every thread has a region '${stackName}' already`, "key");
-  const { size, of = "process", rights = "rw", shared = false, file, files, popularity, watched } = text;
+  const {
+    size,
+    of = "process",
+    rights = "rw",
+    shared = false,
+    file,
+    files,
+    popularity,
+    sliced,
+    watched,
+  } = text;
+  if (sliced && (file === undefined || of !== "thread"))
+    throw yaml.error([...path, "sliced"], "it goes with 'file' and 'of: thread'", "key");
   for (const key of ["files", "popularity"] as const) {
     if (text[key] !== undefined && (file === undefined || files === undefined))
       throw yaml.error([...path, key], "it goes with 'file' and 'files'", "key");
@@ -84,6 +96,7 @@ function regionFrom(yaml: YamlFile, name: string, text: RegionText): Region {
         ]),
       },
     }),
+    ...(sliced && { sliced }),
     ...(watched !== undefined && { watched }),
   };
 }

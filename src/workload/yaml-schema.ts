@@ -156,6 +156,7 @@ const region = z.strictObject({
   file: name.optional(),
   files: count.optional(),
   popularity: streamSchema.optional(),
+  sliced: truth.optional(),
   watched: flag.optional(),
 });
 export type RegionText = z.output<typeof region>;
