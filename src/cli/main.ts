@@ -43,6 +43,7 @@ function version(): string {
 async function parse(args: readonly string[]): Promise<void> {
   const { default: yargs } = await import("yargs");
   const cli: Argv = yargs([...args]);
+  layOutHelpOnDemand(cli);
   await cli
     .scriptName("shootdown")
     .command([...commands])
@@ -65,6 +66,17 @@ async function parse(args: readonly string[]): Promise<void> {
       throw usageError(error?.message ?? message, args, optionNames(cli));
     })
     .parseAsync();
+}
+
+/**
+ * yargs lays out the help of every command that it runs, in case a message wants it: that takes longer than a small search, and our
+ * messages never do. The types leave getInternalMethods() out.
+ */
+function layOutHelpOnDemand(cli: Argv): void {
+  interface Internals {
+    getInternalMethods(): { getUsageInstance(): { cacheHelpMessage: () => void } };
+  }
+  (cli as unknown as Internals).getInternalMethods().getUsageInstance().cacheHelpMessage = () => {};
 }
 
 /** The options of the command that is being parsed. The types leave getOptions() out. */

@@ -11,6 +11,7 @@ interface Mapped {
 }
 
 const known = new Map<string, Mapped | undefined>();
+const places = new Map<string, SourceLine>();
 
 /**
  * Where a step is written: "dist/kernel/tlb.js" becomes "src/kernel/tlb.ts". Any other file stays as it is.
@@ -18,6 +19,16 @@ const known = new Map<string, Mapped | undefined>();
  * Node does this for every stack trace when it is told to at its start, at the price of that start.
  */
 export function sourcePlace({ file, line }: SourceLine): SourceLine {
+  const key = `${file}:${line}`;
+  let place = places.get(key);
+  if (place === undefined) {
+    place = mappedPlace({ file, line });
+    places.set(key, place);
+  }
+  return place;
+}
+
+function mappedPlace({ file, line }: SourceLine): SourceLine {
   const mapped = file.startsWith("dist/") ? (known.has(file) ? known.get(file) : read(file)) : undefined;
   if (mapped === undefined) return { file, line };
   const column = /\S/.exec(mapped.lines[line - 1] ?? "")?.index ?? 0;
