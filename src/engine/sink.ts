@@ -72,11 +72,11 @@ export class RingSink implements FeedSink {
     const mask = this.#ringWords - 1;
     for (let row = from; row < to; row++) {
       const address = addresses[row]!;
-      if (!(address >= 0 && address < ADDRESS_END))
-        throw new RangeError(`there is no user address ${address}`);
+      const high = (address / 2 ** 32) >>> 0;
+      if (high >= ADDRESS_END / 2 ** 32) throw new RangeError(`there is no user address ${address}`);
       const at = base + ((position + row - from) & mask) * 2;
       words[at] = (address & 0xfffffff0) | kinds[row]!;
-      words[at + 1] = address / 2 ** 32;
+      words[at + 1] = high;
     }
     this.#setPosition(task, position + to - from);
   }

@@ -1,132 +1,147 @@
 import { FETCH } from "../workload/feed.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
-import { callCode, entryWords, padBytes, payloadWords, runWords } from "./packed-layout.js";
-
-/** By the two bits of its length: what is a delta's own of the four bytes read. */
-const masks = Int32Array.of(0, 0xff, 0xffff, -1);
+import { callCode, entryWords, farDelta, payloadWords, runWords } from "./packed-layout.js";
 
 /** Facts of an entry: its kind, its size, its stream, and what is added to the expected address behind an access. */
 const [SIZE, STREAM, STEP] = [1, 2, 3];
 const factsEach = 4;
 
+/**
+ * What one piece is decoded from and to. The compiler knows where constants of a module are; of arrays that belong to an object it
+ * reads place and length anew for each row and each array, which takes as long as the decoding.
+ */
+const pieceRows = 8192;
+const codes = new Uint8Array(pieceRows);
+const near = new Uint16Array(pieceRows);
+const facts = new Int32Array(factsEach * (callCode + 1));
+const highs = new Float64Array(callCode);
+const expected = new Int32Array(callCode);
+const kinds = new Uint8Array(pieceRows);
+const addresses = new Float64Array(pieceRows);
+const sizes = new Uint32Array(pieceRows);
+
 /** Rows of one payload, taken out piece by piece. Throws: RangeError for a payload that no writer has made. */
 export class PackedDecoder {
   readonly rows: number;
   #row = 0;
-  /** Codes, lengths and deltas one behind the other. */
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #codes: Uint8Array;
+  readonly #near: Uint16Array;
+  readonly #far: Int32Array;
   readonly #runs: Uint32Array;
   #run = 0;
   /** Rows of the current run that are left. */
   #left = 0;
-  readonly #facts = new Int32Array(factsEach * (callCode + 1));
+  readonly #facts = new Int32Array(facts.length);
   readonly #highs = new Float64Array(callCode);
   readonly #expected = new Int32Array(callCode);
-  #lengthsAt: number;
-  #access = 0;
-  #deltaAt: number;
+  #nearAt = 0;
+  #farAt = 0;
   readonly #calls: readonly CallEvent[];
   #call = 0;
 
   /** The payload is kept, not copied. */
   constructor(payload: Uint8Array, rows: number) {
     this.rows = rows;
-    const whole = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    if (whole.length < 4 * payloadWords) throw new RangeError("a payload without its counts");
-    const words = Array.from({ length: payloadWords }, (_, word) => whole.readUInt32LE(4 * word));
-    const [runs, entries, accesses, deltaBytes, callBytes] = words as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
+    const bytes = payload.byteOffset % 4 === 0 ? payload : Uint8Array.from(payload);
+    const { buffer, byteOffset, byteLength } = bytes;
+    if (byteLength < 4 * payloadWords) throw new RangeError("a payload without its counts");
+    const [runs, entries, accesses, fars, callBytes] = new Uint32Array(
+      buffer,
+      byteOffset,
+      payloadWords,
+    ) as unknown as [...[number, number, number, number, number]];
     const runsAt = 4 * payloadWords;
     const entriesAt = runsAt + 4 * runWords * runs;
-    const codesAt = entriesAt + 4 * entryWords * entries;
-    this.#lengthsAt = codesAt + rows;
-    this.#deltaAt = this.#lengthsAt + Math.ceil(accesses / 4);
-    const callsAt = this.#deltaAt + deltaBytes;
-    if (entries > callCode || accesses > rows || callsAt + callBytes + padBytes !== whole.length) {
+    const farAt = entriesAt + 4 * entryWords * entries;
+    const nearAt = farAt + 4 * fars;
+    const codesAt = nearAt + 2 * accesses;
+    const callsAt = codesAt + rows;
+    if (entries > callCode || accesses > rows || callsAt + callBytes !== byteLength) {
       throw new RangeError("counts that do not fit a payload");
     }
-    this.#runs = Uint32Array.from({ length: runWords * runs }, (_, word) =>
-      whole.readUInt32LE(runsAt + 4 * word),
-    );
-    this.#entries(whole, entriesAt, entries);
-    const calls: unknown =
-      callBytes === 0 ? [] : JSON.parse(whole.toString("utf8", callsAt, callsAt + callBytes));
-    this.#calls = calls as CallEvent[];
-    this.#bytes = whole.subarray(codesAt);
-    this.#view = new DataView(whole.buffer, whole.byteOffset + codesAt, whole.length - codesAt);
-    this.#lengthsAt -= codesAt;
-    this.#deltaAt -= codesAt;
+    this.#runs = new Uint32Array(buffer, byteOffset + runsAt, runWords * runs);
+    this.#far = new Int32Array(buffer, byteOffset + farAt, fars);
+    this.#near = new Uint16Array(buffer, byteOffset + nearAt, accesses);
+    this.#codes = bytes.subarray(codesAt, callsAt);
+    this.#entries(new Uint32Array(buffer, byteOffset + entriesAt, entryWords * entries));
+    const text = Buffer.from(buffer, byteOffset + callsAt, callBytes);
+    this.#calls = (callBytes === 0 ? [] : JSON.parse(text.toString("utf8"))) as CallEvent[];
     if (this.#rowsOfRuns() !== rows || !Array.isArray(this.#calls))
       throw new RangeError("runs of other lengths");
   }
 
-  /** Add rows to the block up to `full`. Returns false when there are none left. This loop is the speed of the reader. */
+  /** Add rows to the block up to `full`. Returns false when there are none left. */
   next(block: EventBlock, full: number): boolean {
     while (this.#row < this.rows && block.length < full) {
-      if (this.#left === 0) this.#nextRun();
-      const stop = Math.min(this.#row + this.#left, this.#row + full - block.length);
-      const first = this.#row;
-      this.#accesses(block, stop);
-      if (this.#row < stop) {
-        const call = this.#calls[this.#call++];
-        if (call === undefined) throw new RangeError("fewer calls than rows for them");
-        block.call(call);
-        this.#row++;
-      }
-      this.#left -= this.#row - first;
-      if (this.#left === 0) this.#run++;
+      const count = Math.min(this.rows - this.#row, full - block.length, pieceRows);
+      this.#piece(count);
+      const first = block.length;
+      block.kind.set(kinds.subarray(0, count), first);
+      block.address.set(addresses.subarray(0, count), first);
+      block.size.set(sizes.subarray(0, count), first);
+      block.length += count;
+      this.#row += count;
+      this.#threads(block, first);
+      if (this.#call < this.#calls.length) this.#place(block, first);
     }
     return this.#row < this.rows;
   }
 
-  #nextRun(): void {
-    this.#left = this.#runs[this.#run * runWords + 1]!;
-  }
-
-  /** Accesses up to row `stop` of the payload or the first call. */
-  #accesses(block: EventBlock, stop: number): void {
-    const { kind: kinds, address: addresses, size: sizes } = block;
-    const [bytes, view, facts, highs, expected] = [
-      ...[this.#bytes, this.#view, this.#facts, this.#highs, this.#expected],
-    ] as [Uint8Array, DataView, Int32Array, Float64Array, Int32Array];
-    const lengthsAt = this.#lengthsAt;
-    const first = block.length;
-    let [row, access, deltaAt, out] = [this.#row, this.#access, this.#deltaAt, first];
-    for (; row < stop; row++) {
-      const code = bytes[row]!;
-      if (code === callCode) break;
-      const length = (bytes[lengthsAt + (access >> 2)]! >> (2 * (access & 3))) & 3;
-      access++;
-      const delta = view.getInt32(deltaAt, true) & masks[length]!;
-      // 0, 1, 2 or 4 bytes.
-      deltaAt += (1 << length) >> 1;
+  /** Decode the next rows into the columns of this module. This loop is the speed of the reader. */
+  #piece(count: number): void {
+    codes.set(this.#codes.subarray(this.#row, this.#row + count));
+    near.set(this.#near.subarray(this.#nearAt, this.#nearAt + count));
+    facts.set(this.#facts);
+    highs.set(this.#highs);
+    expected.set(this.#expected);
+    const far = this.#far;
+    let [nearAt, farAt] = [0, this.#farAt];
+    for (let row = 0; row < count; row++) {
+      const code = codes[row]!;
+      if (code === callCode) {
+        kinds[row] = CALL;
+        continue;
+      }
+      let delta = near[nearAt++]!;
+      if (delta === farDelta) delta = far[farAt++]!;
       const fact = code << 2;
       const stream = facts[fact + STREAM]!;
       const low = (expected[stream]! + ((delta >>> 1) ^ -(delta & 1))) | 0;
       expected[stream] = low + facts[fact + STEP]!;
-      kinds[out] = facts[fact]!;
-      addresses[out] = highs[code]! + (low >>> 0);
-      sizes[out] = facts[fact + SIZE]!;
-      out++;
+      kinds[row] = facts[fact]!;
+      addresses[row] = highs[code]! + (low >>> 0);
+      sizes[row] = facts[fact + SIZE]!;
     }
-    block.thread.fill(this.#runs[this.#run * runWords]!, first, out);
-    [this.#row, this.#access, this.#deltaAt, block.length] = [row, access, deltaAt, out];
+    this.#expected.set(expected);
+    this.#nearAt += nearAt;
+    this.#farAt = farAt;
   }
 
-  #entries(whole: Buffer, at: number, entries: number): void {
+  #threads(block: EventBlock, from: number): void {
+    for (let row = from; row < block.length; ) {
+      if (this.#left === 0) this.#left = this.#runs[this.#run * runWords + 1]!;
+      const count = Math.min(this.#left, block.length - row);
+      block.thread.fill(this.#runs[this.#run * runWords]!, row, row + count);
+      row += count;
+      this.#left -= count;
+      if (this.#left === 0) this.#run++;
+    }
+  }
+
+  #place(block: EventBlock, from: number): void {
+    for (let row = block.kind.indexOf(CALL, from); row >= 0 && row < block.length; ) {
+      const call = this.#calls[this.#call++];
+      if (call === undefined) throw new RangeError("fewer calls than rows for them");
+      block.address[row] = block.calls.length;
+      block.calls.push(call);
+      row = block.kind.indexOf(CALL, row + 1);
+    }
+  }
+
+  #entries(words: Uint32Array): void {
     const fetchStreams = new Map<number, number>();
-    for (let code = 0; code < entries; code++, at += 4 * entryWords) {
-      const [kind, size, high] = [0, 4, 8].map((offset) => whole.readUInt32LE(at + offset)) as [
-        number,
-        number,
-        number,
-      ];
+    for (let code = 0; code < words.length / entryWords; code++) {
+      const [kind, size, high] = words.subarray(code * entryWords) as unknown as [number, number, number];
       if (kind >= CALL || high >= 0x8000) throw new RangeError("an entry that is no access of a program");
       const isFetch = kind === FETCH;
       if (isFetch && !fetchStreams.has(high)) fetchStreams.set(high, code);

@@ -1,19 +1,16 @@
 import { FETCH } from "../workload/feed.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
-import { callCode, entryWords, padBytes, payloadWords, rowsMax, runWords } from "./packed-layout.js";
-
-/** Longest delta. */
-const deltaMax = 4;
+import { callCode, entryWords, farDelta, payloadWords, rowsMax, runWords } from "./packed-layout.js";
 
 /** Rows gathered to one payload. */
 export class PackedEncoder {
   rows = 0;
   readonly #limit: number;
   readonly #codes = new Uint8Array(rowsMax);
-  readonly #lengths = new Uint8Array(rowsMax / 4);
-  readonly #deltas = Buffer.alloc(rowsMax * deltaMax);
+  readonly #near = new Uint16Array(rowsMax);
+  readonly #far = new Uint32Array(rowsMax);
   #accesses = 0;
-  #deltaBytes = 0;
+  #fars = 0;
   #runs: number[] = [];
   #runThread = -1;
   #calls: CallEvent[] = [];
@@ -57,16 +54,15 @@ export class PackedEncoder {
     const runs = this.#runs.length / runWords;
     const entries = this.#entries.length / entryWords;
     const words = new Uint32Array(payloadWords + this.#runs.length + this.#entries.length);
-    words.set([runs, entries, this.#accesses, this.#deltaBytes, calls.length]);
+    words.set([runs, entries, this.#accesses, this.#fars, calls.length]);
     words.set(this.#runs, payloadWords);
     words.set(this.#entries, payloadWords + this.#runs.length);
     const payload = Buffer.concat([
       new Uint8Array(words.buffer),
+      new Uint8Array(this.#far.buffer, 0, 4 * this.#fars),
+      new Uint8Array(this.#near.buffer, 0, 2 * this.#accesses),
       this.#codes.subarray(0, this.rows),
-      this.#lengths.subarray(0, Math.ceil(this.#accesses / 4)),
-      this.#deltas.subarray(0, this.#deltaBytes),
       calls,
-      new Uint8Array(padBytes),
     ]);
     this.#reset();
     return payload;
@@ -77,11 +73,8 @@ export class PackedEncoder {
     const difference = (low - this.#expected[stream]!) | 0;
     this.#expected[stream] = kind === FETCH ? low + size : low;
     const delta = ((difference << 1) ^ (difference >> 31)) >>> 0;
-    const length = delta === 0 ? 0 : delta < 0x100 ? 1 : delta < 0x10000 ? 2 : 3;
-    this.#lengths[this.#accesses >> 2]! |= length << (2 * (this.#accesses & 3));
-    this.#accesses++;
-    this.#deltas.writeUInt32LE(delta, this.#deltaBytes);
-    this.#deltaBytes += length === 3 ? deltaMax : length;
+    this.#near[this.#accesses++] = Math.min(delta, farDelta);
+    if (delta >= farDelta) this.#far[this.#fars++] = delta;
   }
 
   #run(thread: number): void {
@@ -119,8 +112,7 @@ export class PackedEncoder {
   #reset(): void {
     this.rows = 0;
     this.#accesses = 0;
-    this.#deltaBytes = 0;
-    this.#lengths.fill(0);
+    this.#fars = 0;
     this.#runs = [];
     this.#runThread = -1;
     this.#calls = [];

@@ -5,13 +5,13 @@ import type { TraceSummary } from "../workload/feed.js";
  *
  *     file    = magic (8) | version u16, 0 u16 | length u32 | checksum u32 | header: so many bytes of JSON | blocks
  *     block   = mark u32 | number u32 | rows u32 | packing u32 | stored u32 | plain u32 | checksum u32 | payload: `stored` bytes
- *     payload = runs u32 | entries u32 | accesses u32 | delta bytes u32 | call bytes u32        (20 bytes), then
- *               runs * (thread u32, rows u32) | entries * (kind u32, size u32, high u32) | codes: a byte for each row |
- *               lengths: 2 bits for each access | deltas | calls: JSON, an array | 0 u32
+ *     payload = runs u32 | entries u32 | accesses u32 | far deltas u32 | call bytes u32        (20 bytes), then
+ *               runs * (thread u32, rows u32) | entries * (kind u32, size u32, high u32) | far deltas: u32 each |
+ *               near deltas: u16 for each access | codes: a byte for each row | calls: JSON, an array
  *
  * A row whose code is 255 is the next of the calls. Any other code is the entry of the dictionary that says the access's kind, its
  * size, and the upper half of its address. The lower half is the one of the access before it in the same stream plus a delta,
- * modulo 2^32: zigzag, in 0, 1, 2 or 4 bytes. All instruction fetches with one upper half are a stream, whose next address is expected
+ * modulo 2^32, zigzag: a near one, or, where that is 0xffff, the next of the far ones. All instruction fetches with one upper half are a stream, whose next address is expected
  * behind the last instruction; every other entry is a stream by itself. A block needs no other block to be read.
  *
  * Checksums are CRC-32: of version, length and header; of a block's first six words and its payload as stored. A payload is stored as
@@ -29,8 +29,8 @@ export const payloadWords = 5;
 export const runWords = 2;
 export const entryWords = 3;
 export const callCode = 255;
-/** At the end of a payload, so that four bytes can be read wherever a delta begins. */
-export const padBytes = 4;
+/** In the place of a near delta: it is a far one. */
+export const farDelta = 0xffff;
 
 /** A block of the writer's has at most so many rows, and the reader takes no larger one. */
 export const rowsMax = 65_536;
