@@ -5,6 +5,15 @@ import type { World } from "./world.js";
 /** Records that a ring keeps free, so that an `end` always fits. */
 const RESERVED = 2;
 
+/**
+ * What a piece of a column is copied to, and its records: constants of this module, as the compiler finds those of objects anew for
+ * each row.
+ */
+const pieceRows = 4096;
+const pieceAddresses = new Float64Array(pieceRows);
+const pieceKinds = new Uint8Array(pieceRows);
+const pieceWords = new Uint32Array(2 * pieceRows);
+
 /** User addresses are below this. */
 const ADDRESS_END = 2 ** 47;
 
@@ -67,18 +76,37 @@ export class RingSink implements FeedSink {
   accesses(task: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void {
     const position = this.#positionOf(task);
     if (position + to - from > this.#limit[task]!) this.#raiseLimit(task, position + to - from - 1);
-    const words = this.#low;
-    const base = (this.#feedBase + task * this.#ringWords * 8) / 4;
-    const mask = this.#ringWords - 1;
-    for (let row = from; row < to; row++) {
-      const address = addresses[row]!;
-      const high = (address / 2 ** 32) >>> 0;
-      if (high >= ADDRESS_END / 2 ** 32) throw new RangeError(`there is no user address ${address}`);
-      const at = base + ((position + row - from) & mask) * 2;
-      words[at] = (address & 0xfffffff0) | kinds[row]!;
-      words[at + 1] = high;
+    for (let row = from; row < to; row += pieceRows) {
+      this.#piece(task, position + row - from, addresses, kinds, row, Math.min(to, row + pieceRows));
     }
     this.#setPosition(task, position + to - from);
+  }
+
+  /** Rows `from` to `to` - 1, at most pieceRows of them, to the places from `position` on. */
+  #piece(
+    task: number,
+    position: number,
+    addresses: Float64Array,
+    kinds: Uint8Array,
+    from: number,
+    to: number,
+  ): void {
+    pieceAddresses.set(addresses.subarray(from, to));
+    pieceKinds.set(kinds.subarray(from, to));
+    const count = to - from;
+    for (let row = 0; row < count; row++) {
+      const address = pieceAddresses[row]!;
+      const high = (address / 2 ** 32) >>> 0;
+      if (high >= ADDRESS_END / 2 ** 32) throw new RangeError(`there is no user address ${address}`);
+      pieceWords[2 * row] = (address & 0xfffffff0) | pieceKinds[row]!;
+      pieceWords[2 * row + 1] = high;
+    }
+    const ring = (this.#feedBase + task * this.#ringWords * 8) / 4;
+    const at = position & (this.#ringWords - 1);
+    // Up to the end of the ring, and what is left from its beginning.
+    const before = Math.min(count, this.#ringWords - at);
+    this.#low.set(pieceWords.subarray(0, 2 * before), ring + 2 * at);
+    if (before < count) this.#low.set(pieceWords.subarray(2 * before, 2 * count), ring);
   }
 
   compute(task: number, cycles: number): void {

@@ -45,14 +45,19 @@ export class RecordWriter {
   /** Copies of each thread: those of the first process, then those of the second, and so on. */
   readonly #copies: number;
   readonly #processes: number;
-  readonly #forget: () => void;
+  readonly #forget: (start: number, end: number) => void;
   readonly #imageWord: VmaWord;
 
   /**
-   * `forget` is called when pages may have changed hands, so that what was known about them is stale. `image`: what memory is
+   * `forget` is called when the pages start to end - 1 may have changed hands, so that what was known about them is stale. `image`: what memory is
    * taken for that no recorded call has mapped.
    */
-  constructor(relocation: Relocation, processes: number, forget: () => void, image = imageWord) {
+  constructor(
+    relocation: Relocation,
+    processes: number,
+    forget: (start: number, end: number) => void,
+    image = imageWord,
+  ) {
     this.relocation = relocation;
     this.#processes = processes;
     this.#copies = relocation.copies * processes;
@@ -110,7 +115,7 @@ export class RecordWriter {
       if (range.caller !== thread.number) rank = Math.max(rank, range.rank);
     }
     yield* this.waitCalls(thread, rank);
-    this.#forget();
+    this.#forget(start, end);
     for (const [other, position] of process.book.take(start, end)) {
       if (other !== thread.number) yield* this.#waitThread(thread, this.threads[other]!, position);
     }
