@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { enactRecording } from "../src/engine/enact-recording.js";
 import type { RecordedFlushes } from "../src/engine/result.js";
@@ -139,6 +141,28 @@ describe("a recorded schedule, enacted", () => {
     expect(await counts(away("other next_pid=33"), fault(101, 6))).toBe(1);
   });
 
+  test("a recording of all CPUs says itself when a thread comes back", async () => {
+    const to = (next: string): string =>
+      `sched_switch: prev_comm=a prev_pid=0 prev_prio=120 prev_state=S ==> next_comm=${next} next_prio=120`;
+    const round = on(0, 1, [...map(0, 4), fault(0, 6), unmap(0, 4)[0], flush(1), unmap(0, 4)[1]]);
+    const found = await enacted([
+      [1, 2, fault(100, 6)],
+      [1, 2, to("swapper/1 next_pid=0")],
+      ...round,
+      [1, 0, to("app next_pid=2"), 0],
+      ...round,
+      // Another process, at the same address.
+      [1, 2, to("other next_pid=7")],
+      [1, 7, fault(0, 6), 7],
+      ...round,
+      [1, 7, call("munmap", [page(0), "0x4000"])[0], 7],
+      [1, 7, flush(1), 7],
+      [1, 7, call("munmap", [page(0), "0x4000"])[1], 7],
+    ]);
+    expect(found.remoteShootdowns.predicted).toBe(1);
+    expect(row(found, "munmap")).toMatchObject({ count: 4, agreeing: 4 });
+  });
+
   test("a call that ends while another one of the process has still to flush flushes everything", async () => {
     const touched = (from: number): string[] => Array.from({ length: 20 }, (_, at) => fault(from + at, 6));
     const madvise = (index: number): readonly [string, string] =>
@@ -179,6 +203,62 @@ describe("a recorded schedule, enacted", () => {
     await expect(enactRecording(path)).rejects.toThrow(/CPUs below 1024, saw CPU 4000/);
   });
 });
+
+/** The rule in a few lines, for private memory of one thread: from the first present page to the last, all above 33. */
+class Naive {
+  readonly #present = new Set<number>();
+
+  /** Whether it faults. */
+  touch(at: number): boolean {
+    const faults = !this.#present.has(at);
+    this.#present.add(at);
+    return faults;
+  }
+
+  free(start: number, pages: number): number | undefined {
+    const gone = [...this.#present].filter((at) => at >= start && at < start + pages);
+    for (const at of gone) this.#present.delete(at);
+    if (gone.length === 0) return undefined;
+    const span = Math.max(...gone) - Math.min(...gone) + 1;
+    return span > 33 ? -1 : span;
+  }
+}
+
+test.each([1, 2, 3])(
+  "random calls and faults flush what a model in a few lines says, seed %i",
+  async (seed) => {
+    const draws = xoroshiro128plus(seed);
+    const below = (end: number): number => uniformInt(draws, 0, end - 1);
+    const naive = new Naive();
+    // A page above keeps the page table, so that no flush is about tables.
+    const texts = [...map(0, 200), ...map(400, 1), fault(400, 6)];
+    const mapped = new Array<boolean>(200).fill(true);
+    for (let step = 0; step < 250; step++) {
+      const [start, pages] = [below(150), 1 + below(50)];
+      const all = mapped.slice(start, start + pages);
+      if (below(3) > 0) {
+        const at = start + below(pages);
+        if (mapped[at] && naive.touch(at)) texts.push(fault(at, 6));
+      } else if (all.includes(false)) {
+        texts.push(...map(start, pages, "0x32"));
+        const flushed = naive.free(start, pages);
+        if (flushed !== undefined) texts.splice(-1, 0, flush(flushed));
+        mapped.fill(true, start, start + pages);
+      } else {
+        const isUnmap = below(2) === 0;
+        const length = `0x${(pages * 4096).toString(16)}`;
+        const [enter, exit] = isUnmap ? unmap(start, pages) : call("madvise", [page(start), length, "0x4"]);
+        const flushed = naive.free(start, pages);
+        texts.push(enter, ...(flushed === undefined ? [] : [flush(flushed)]), exit);
+        if (isUnmap) mapped.fill(false, start, start + pages);
+      }
+    }
+    const found = await enacted(on(0, 1, texts));
+    expect(found.disagreements).toEqual([]);
+    expect(found.rows.reduce((sum, each) => sum + each.count, 0)).toBeGreaterThan(100);
+    expect(found.faults).toEqual({ unneeded: 0, primed: 0 });
+  },
+);
 
 test("the table says what agrees, and where the first disagreements are", async () => {
   const found = await enacted(
