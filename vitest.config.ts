@@ -5,6 +5,7 @@ const long = [
   "adversary-random",
   "answers",
   "bench",
+  "check-all",
   "clock-replay",
   "enact-recordings",
   "own-file",
