@@ -55,7 +55,7 @@ describe("a packed recording", () => {
     );
   });
 
-  test.each([["zstd.drmemtrace"], ["redis.strace.gz"]])(
+  test.each([["zstd.drmemtrace"], ["redis.strace.gz"], ["stress-ng.ftrace.gz"]])(
     "of %s gives the same result, to the byte",
     async (name) => {
       const files = [example(name), await packed(example(name))];

@@ -2,6 +2,7 @@
  * A recording as a schedule for the simulated kernel: every recorded call, fault and switch happens on its CPU, in its order, and
  * what the kernel of the recording flushed is compared with what the simulated one flushes.
  */
+import { basename } from "node:path";
 import { Process, type Thread } from "../trace/process.js";
 import { joinProcess } from "../trace/record-writer.js";
 import { actsAtItsEnd, isMemoryCall } from "../trace/tracepoint-call.js";
@@ -95,7 +96,7 @@ export class Enactment {
       predicted: this.#kernel.counts[name],
     });
     return {
-      ...{ file: this.#file, format, rows: this.#tally.rows },
+      ...{ file: basename(this.#file), format, rows: this.#tally.rows },
       remoteShootdowns: pair("remoteShootdowns"),
       interrupts: pair("interrupts"),
       faults: { ...this.#memory.counts },

@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import type { RecordedFlushes } from "../engine/result.js";
 import { count, plural, share, times } from "./format.js";
 import type { Paint } from "./paint.js";
@@ -34,7 +33,7 @@ export function recordedLines(recording: RecordedFlushes, paint: Paint): string[
     pair("interrupts received", interrupts),
   ];
   return [
-    paint("bold", `Flushes of the recorded kernel and of the simulated one (deferred), ${basename(file)}`),
+    paint("bold", `Flushes of the recorded kernel and of the simulated one (deferred), ${file}`),
     "",
     ...tableLines({ head, rows: table }, paint),
     "",

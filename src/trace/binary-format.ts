@@ -12,6 +12,8 @@ export interface BinaryFormat {
   readonly group?: (head: Buffer, file: string) => string;
   /** What results call a recording that begins so; without it, the name of its file. */
   readonly title?: (head: Buffer) => string | undefined;
+  /** Name of the format of the recording that a file with this beginning was made from. */
+  readonly madeFrom?: (head: Buffer) => string | undefined;
   /** The sources are those of one recording. May throw InputError. */
   readonly reader: (
     sources: readonly PeekedSource[],

@@ -199,13 +199,20 @@ export async function recordings(
     // The same file twice is two recordings.
     if (group !== undefined && !group.files.includes(file)) group.files.push(file);
     else {
-      const isOfFaults = "lines" in opened && opened.format.tracepoints !== undefined;
-      groups.push({ key, files: [file], title: titleOf(opened) ?? basename(file), isOfFaults });
+      groups.push({
+        ...{ key, files: [file], title: titleOf(opened) ?? basename(file) },
+        isOfFaults: isOfFaults(opened),
+      });
     }
   }
-  return groups.map(({ files, title, isOfFaults }) => {
-    return { files, name: files.length === 1 ? title : commonName(files), isOfFaults };
-  });
+  return groups.map(({ files, title, isOfFaults }) => ({
+    ...{ files, name: files.length === 1 ? title : commonName(files), isOfFaults },
+  }));
+}
+
+function isOfFaults(opened: Opened): boolean {
+  const made = "lines" in opened ? opened.format.name : opened.format.madeFrom?.(opened.source.head);
+  return textFormats.some(({ name, tracepoints }) => name === made && tracepoints !== undefined);
 }
 
 function titleOf(opened: Opened): string | undefined {

@@ -116,6 +116,15 @@ function countsOf({ summary }: PackedHeader): ReaderCounts {
   return counts;
 }
 
+/** Of a file with this beginning; undefined where that is damaged, which its reader will say. */
+function headerOf(head: Buffer): PackedHeader | undefined {
+  try {
+    return parseHeader(head, head.subarray(prefixBytes, prefixBytes + headerLength(head)));
+  } catch {
+    return undefined;
+  }
+}
+
 const nameBytes = 4;
 
 export const packed: BinaryFormat = {
@@ -123,13 +132,7 @@ export const packed: BinaryFormat = {
   about: "what `shootdown trace pack` makes of any recording: the smallest and the fastest to read",
   // The rest of the magic tells whether a program has changed ends of lines.
   fits: (head) => head.subarray(0, nameBytes).equals(magic.subarray(0, nameBytes)),
-  title: (head) => {
-    try {
-      const json = head.subarray(prefixBytes, prefixBytes + headerLength(head));
-      return parseHeader(head, json).name;
-    } catch {
-      return undefined;
-    }
-  },
+  title: (head) => headerOf(head)?.name,
+  madeFrom: (head) => headerOf(head)?.summary.format,
   reader: (sources, options) => PackedReader.open(sources[0]!, options),
 };

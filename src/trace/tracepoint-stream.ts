@@ -65,7 +65,6 @@ export class TracepointStream {
   readonly #parse: LineParser;
   readonly #isLenient: boolean;
   #waiting: Waiting[] = [];
-  #head = 0;
   /** The last call of each thread that has no end yet. */
   readonly #calls = new Map<number, { readonly call: Mutable<RecordedCall>; readonly waiting: Waiting }>();
   /** New threads before their first line. */
@@ -108,17 +107,14 @@ export class TracepointStream {
   }
 
   #ready(isEnd: boolean): RecordedEvent[] {
-    const ready: RecordedEvent[] = [];
-    while (this.#head < this.#waiting.length) {
-      const first = this.#waiting[this.#head]!;
-      if (first.isOpen && !isEnd && this.#waiting.length - this.#head <= waitingMax) break;
-      first.isOpen = false;
-      ready.push(first.event);
-      this.#head++;
-    }
-    this.#waiting = this.#waiting.slice(this.#head);
-    this.#head = 0;
-    return ready;
+    const tooMany = this.#waiting.length - waitingMax;
+    const open = this.#waiting.findIndex((each, at) => each.isOpen && !isEnd && at >= tooMany);
+    const ready = open < 0 ? this.#waiting : this.#waiting.slice(0, open);
+    this.#waiting = this.#waiting.slice(ready.length);
+    return ready.map((each) => {
+      each.isOpen = false;
+      return each.event;
+    });
   }
 
   #line(text: string): void {
