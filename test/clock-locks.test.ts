@@ -223,7 +223,7 @@ describe("AWAIT", () => {
           /** When each store starts and ends, the state before the first one included. */
           const stores = [{ value: 0, begins: Number.NEGATIVE_INFINITY, ends: Number.NEGATIVE_INFINITY }];
           let now = start;
-          values.forEach((value, index) => {
+          values.forEach((value) => {
             const ends = now + prices.memL1 + prices.store;
             stores.push({ value, begins: now, ends });
             now = ends + prices.syscallExit + pause + prices.syscallEntry;
@@ -244,7 +244,7 @@ describe("AWAIT", () => {
 
           const clock = clockFor(prices, share);
           clock.task(writer, 0, (sink) =>
-            values.forEach((value, index) => {
+            values.forEach((value) => {
               if (index > 0) sink.compute(writer, pause);
               sink.call(writer, "set", [value]);
             }),
