@@ -1,6 +1,8 @@
 /** Plans: what their steps write, who waits for whom, and that neither rings nor schedules change it. */
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { describe, expect, test } from "vitest";
+import { runSimulation } from "../src/engine/run.js";
+import { skylakeSp } from "../src/machine/skylake-sp.js";
 import type { Plan, Step, ThreadGroup } from "../src/workload/plan.js";
 import { PlanWorkload } from "../src/workload/plan-workload.js";
 import {
@@ -99,6 +101,29 @@ describe("regions", () => {
     // CPUs 1, 2, 3 for the first group; the second gets what numbers are left.
     expect(starters.map(({ task }) => task % 4)).toEqual([1, 2, 3, 0, 0]);
     expect(tasks).toBe(5);
+  });
+
+  test("what the host cannot hold is told before anything runs, and memory that is not used needs none", async () => {
+    const heap = { ...anonymous, of: "process" } as const;
+    const once = [group("a", 1, [visit("heap", uniform, 5)])];
+    const run = (work: Plan) => {
+      const workload = new PlanWorkload(work, 2, 1);
+      const request = {
+        machine: skylakeSp,
+        policy: "deferred",
+        cpus: 2,
+        seed: 1,
+        workload,
+        workloadName: work.name,
+      };
+      return runSimulation(request);
+    };
+    for (const pages of [2 ** 24, 2 ** 28, 2 ** 31])
+      await expect(run(plan(once, { heap: { ...heap, pages } }))).rejects.toThrow(/at most 4 GiB fit/);
+    const processes = { ...plan([group("a", 1, [compute(5)])]), copies: { main: 4000 } };
+    await expect(run(processes)).rejects.toThrow(/4000 address spaces .* at most 4 GiB fit/);
+    const sparse = { ...plan(once, { heap: { ...heap, pages: 2 ** 31 } }), pages: 4096 };
+    expect(await run(sparse)).toMatchObject({ violations: [], faults: { minor: 5 } });
   });
 
   test("an address space is not endless", () => {

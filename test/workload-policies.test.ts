@@ -37,6 +37,16 @@ const variants = Object.entries(slots).flatMap(([slot, { variants: all }]) =>
 );
 const choices: readonly Choice[] = [...flushing.map((policy) => ({ policy })), ...variants];
 
+test("mmap-serve ends on 1024 CPUs, in bounded memory", { timeout: 900_000 }, async () => {
+  const cpus = 1024;
+  const workload = builtinWorkload("mmap-serve", {}, cpus);
+  const request = { policy: "deferred", cpus, seed: 1, workload, workloadName: "mmap-serve" };
+  const { simulated, violations, host } = await runSimulation({ machine: machines[0]!, ...request });
+  expect(simulated.operations).toMatchObject({ mmap: 4096, munmap: 4096, exit: 1024 });
+  expect(violations).toEqual([]);
+  expect(host.peakRssBytes).toBeLessThan(2 ** 30);
+});
+
 describe.each(builtins.map(({ name }) => name))("%s", (name) => {
   test.each(
     choices.map((choice) => [`${choice.policy} ${JSON.stringify(choice.set ?? {})}`, choice] as const),

@@ -1,6 +1,7 @@
 /** A world: the engine's memory, laid out and filled for one program on one machine. */
 
 import { type FieldPlace, type Program, RECORD_KINDS, type RecordKind } from "../dsl/program.js";
+import { UsageError } from "../errors.js";
 import type { MachineNumbers, PriceName, StructureName } from "../machine/preset.js";
 import { priceNames } from "../machine/preset.js";
 import { encodeProgram } from "./encode.js";
@@ -103,7 +104,36 @@ export interface Charges {
   readonly perSocket: number;
 }
 
-/** Creates a world, before its first step. Throws RangeError when it would not fit into 4 GiB. */
+/** What an instance of the engine can address. */
+const MEMORY_MAX = 2 ** 32;
+/** Worlds with fewer frames, mms and tasks than these are far from it. */
+const MANY_FRAMES = 2 ** 22;
+const MANY_TASKS = 2 ** 10;
+
+/**
+ * Bytes of a world that may be too large. plan() counts in 32 bits, but what grows with a world grows in proportion, so that two
+ * small ones tell how large a large one is.
+ */
+function bytesOfLarge(size: WorldSize, plan: (size: WorldSize) => number): number {
+  if (size.frames < MANY_FRAMES && size.mms + size.tasks < MANY_TASKS) return 0;
+  const part = (share: number): number => {
+    const of = (number: number): number => Math.ceil(number / share);
+    const { frames, tables, mms, tasks, cache } = size;
+    return plan({
+      ...size,
+      frames: of(frames),
+      tables: of(tables),
+      mms: of(mms),
+      tasks: of(tasks),
+      cache: of(cache),
+    });
+  };
+  const [small, twice] = [part(16), part(8)];
+  // Tables alone tell where even the small ones are too large.
+  return Math.max(small + (twice - small) * 15, size.tables * 8 * 2 ** size.radixBits);
+}
+
+/** Creates a world, before its first step. Throws UsageError when it would not fit into 4 GiB. */
 export function createWorld(
   build: Build,
   program: Program,
@@ -114,8 +144,18 @@ export function createWorld(
   // plan() computes how much is needed, and writes nothing beyond its fixed addresses.
   const memory = createMemory();
   const instance = instantiate(build, memory);
-  configure(instance, program, size, structures, charges);
-  growMemory(memory, instance.functions.plan() >>> 0);
+  const plan = (planned: WorldSize): number => {
+    configure(instance, program, planned, structures, charges);
+    return instance.functions.plan() >>> 0;
+  };
+  const large = bytesOfLarge(size, plan);
+  if (large > MEMORY_MAX) {
+    const gib = (large / 2 ** 30).toFixed(1);
+    throw new UsageError(
+      `simulating ${size.frames} pages, ${size.mms} address spaces and ${size.tasks} threads takes ${gib} GiB; at most 4 GiB fit`,
+    );
+  }
+  growMemory(memory, plan(size));
   encodeProgram(program, instance);
   instance.functions.init();
   const fields = new Map(program.layout.fields.map((field) => [`${field.record}.${field.name}`, field]));
