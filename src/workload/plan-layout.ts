@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.js";
 import { pageBytes } from "./feed.js";
-import { type Plan, type Region, stackName, stackPages } from "./plan.js";
+import { hugePages, type Plan, type Region, stackName, stackPages } from "./plan.js";
 import { mappedFirst } from "./plan-names.js";
 import { type Process, type Thread, Threads } from "./plan-threads.js";
 import { PROT_READ, PROT_WRITE } from "./vma-word.js";
@@ -82,8 +82,14 @@ export class Layout {
     const pages =
       this.#pages ??
       firsts.reduce((sum, { process }) => sum + this.#privatePages(process), this.#sharedPages());
+    const gaps = [...this.#regions.values()].reduce((sum, region) => sum + this.#room(region), 0);
     const tables = firsts.length * tablesOfProcess + all.length * tablesOfThread + pages / tablePages;
-    return tables <= tablesMin ? pages : Math.max(pages, Math.ceil(tables * pagesOfTable));
+    return gaps + (tables <= tablesMin ? pages : Math.max(pages, Math.ceil(tables * pagesOfTable)));
+  }
+
+  /** Frames in a row are harder to find than frames: room for alignment, for copies, and for what a split page leaves behind. */
+  #room({ huge, pages }: Region): number {
+    return huge === undefined ? 0 : hugePages[huge] + Math.max(hugePages[huge], Math.ceil(pages / 2));
   }
 
   /** What a thread has of a kind: its own regions, or those of its process. */
@@ -122,6 +128,7 @@ export class Layout {
   #ownStart(thread: Thread, name: string): number {
     let start = threadPages + thread.task * this.#areaPages;
     for (const each of this.#regionsOf(thread, "thread")) {
+      start = alignedTo(start, this.#regions.get(each)!);
       if (each === name) break;
       start += this.#regions.get(each)!.pages;
     }
@@ -133,8 +140,9 @@ export class Layout {
     let shared = processPages;
     let own = 0;
     for (const [name, { of, pages }] of this.#regions) {
-      if (of === "thread") own += pages;
+      if (of === "thread") own = alignedTo(own, this.#regions.get(name)!) + pages;
       else {
+        shared = alignedTo(shared, this.#regions.get(name)!);
         this.#starts.set(name, shared);
         shared += Math.ceil(pages / tablePages) * tablePages;
       }
@@ -171,6 +179,11 @@ export class Layout {
         `the workload has ${next - anonymousFiles} pieces of shared memory without a file; at most ${filesEnd - anonymousFiles} fit`,
       );
   }
+}
+
+/** Where a region can begin: large pages are aligned. */
+function alignedTo(page: number, { huge }: Region): number {
+  return huge === undefined ? page : Math.ceil(page / hugePages[huge]) * hugePages[huge];
 }
 
 /** Shared memory without a file belongs to a thread, or to a process and those that it forks. */

@@ -7,7 +7,7 @@ import type { Thread } from "./plan-threads.js";
 import { between, isChosen, type Random, thresholdOf } from "./random.js";
 import { openStream, type Stream, type StreamSpec } from "./stream.js";
 import type { StreamTables } from "./stream-tables.js";
-import { fileWord, privateWord, type VmaWord, watchedForWrites } from "./vma-word.js";
+import { fileWord, privateWord, type VmaWord, watchedForWrites, withHuge } from "./vma-word.js";
 
 type Do<N extends Step["do"]> = Extract<Step, { do: N }>;
 
@@ -269,7 +269,8 @@ export function cyclesOf(time: Duration, ghz: number): number {
 
 /** The mapping of a region or of a part of one; `index` says which of its files. */
 function wordOf({ region, start, file, filePage }: Place, index: number): VmaWord {
-  const { rights, shared, watched } = region;
+  const { rights, shared, watched, huge } = region;
+  if (huge !== undefined) return withHuge(privateWord(rights), huge);
   const word =
     file === undefined ? privateWord(rights) : fileWord(rights, shared, file + index, filePage, start);
   return watched === true ? watchedForWrites(word) : word;

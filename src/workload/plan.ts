@@ -38,7 +38,13 @@ export interface Region {
   readonly sliced?: boolean;
   /** A userfaultfd watches it for writes. */
   readonly watched?: boolean;
+  /** Private memory that asks for pages of this size; it gets them where the slot `thp` is not `never`. */
+  readonly huge?: HugeSize;
 }
+
+/** Sizes of large pages, and 4 KiB pages in one. */
+export const hugePages = { "2M": 512, "1G": 262_144 } as const;
+export type HugeSize = keyof typeof hugePages;
 
 export const stackName = "stack";
 export const stackPages = 4;

@@ -62,6 +62,11 @@ export function moved(word: VmaWord, pages: number): VmaWord {
   return (word & ((1n << offsetShift) - 1n)) | (place << offsetShift);
 }
 
+/** The same private mapping, with large pages wanted: where a file would have its id stands the size. */
+export function withHuge(word: VmaWord, size: "2M" | "1G"): VmaWord {
+  return word | ((size === "2M" ? 1n : 3n) << fileShift);
+}
+
 /** The same mapping, watched by a userfaultfd for writes. */
 export function watchedForWrites(word: VmaWord): VmaWord {
   return word | (1n << 6n);

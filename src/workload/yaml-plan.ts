@@ -2,7 +2,16 @@
 import { basename } from "node:path";
 import { unknownName } from "../errors.js";
 import { unknownKey, YamlFile, type YamlPath } from "../yaml-file.js";
-import { allSteps, type Plan, type Region, stackName, stackPages, type ThreadGroup } from "./plan.js";
+import {
+  allSteps,
+  type HugeSize,
+  hugePages,
+  type Plan,
+  type Region,
+  stackName,
+  stackPages,
+  type ThreadGroup,
+} from "./plan.js";
 import { tasksMax } from "./plan-names.js";
 import { countFrom } from "./units.js";
 import { type GroupText, type RegionText, type WorkloadText, workloadSchema } from "./yaml-schema.js";
@@ -72,6 +81,7 @@ function regionFrom(yaml: YamlFile, name: string, text: RegionText): Region {
     popularity,
     sliced,
     watched,
+    huge,
   } = text;
   if (sliced && (file === undefined || of !== "thread"))
     throw yaml.error([...path, "sliced"], "it goes with 'file' and 'of: thread'", "key");
@@ -81,8 +91,10 @@ function regionFrom(yaml: YamlFile, name: string, text: RegionText): Region {
   }
   const many = files === undefined ? undefined : countFrom(files);
   if (many === 0) throw yaml.error([...path, "files"], "expected at least one file; got 0");
+  const pages = pagesFrom(yaml, size, [...path, "size"]);
+  if (huge !== undefined) checkHuge(yaml, path, text, pages, huge);
   return {
-    pages: pagesFrom(yaml, size, [...path, "size"]),
+    pages,
     of,
     rights: rightsBits[rights],
     shared,
@@ -98,7 +110,24 @@ function regionFrom(yaml: YamlFile, name: string, text: RegionText): Region {
     }),
     ...(sliced && { sliced }),
     ...(watched !== undefined && { watched }),
+    ...(huge !== undefined && { huge }),
   };
+}
+
+function checkHuge(
+  yaml: YamlFile,
+  path: YamlPath,
+  { shared, file, watched }: RegionText,
+  pages: number,
+  huge: HugeSize,
+): void {
+  if (shared || file !== undefined || watched)
+    throw yaml.error([...path, "huge"], "it goes with private memory that is not watched", "key");
+  if (pages % hugePages[huge] !== 0)
+    throw yaml.error(
+      [...path, "size"],
+      `expected a whole number of pages of ${huge}; got ${pages} pages of 4 KiB`,
+    );
 }
 
 function groupFrom(

@@ -99,6 +99,11 @@ function stepList<T extends z.ZodType>(step: T) {
   return z.array(step, { error }).min(1, { error });
 }
 
+export const adviceNames = [
+  ...(["dontneed", "free", "cold", "pageout"] as const),
+  ...(["hugepage", "nohugepage", "collapse"] as const),
+] as const;
+
 /** Steps by the key that says what they do. `inner` is what the steps within them are. */
 export function stepSchemas<T extends z.ZodType>(inner: T) {
   const steps = stepList(inner);
@@ -116,7 +121,7 @@ export function stepSchemas<T extends z.ZodType>(inner: T) {
     munmap: z.strictObject({ munmap: name }),
     mremap: z.strictObject({ mremap: name, to: name }),
     mprotect: z.strictObject({ mprotect: name, rights }),
-    madvise: z.strictObject({ madvise: name, advice: oneOf(["dontneed", "free", "cold", "pageout"]) }),
+    madvise: z.strictObject({ madvise: name, advice: oneOf(adviceNames) }),
     msync: z.strictObject({ msync: name }),
     brk: z.strictObject({ brk: name, size }),
     uffd_fill: z.strictObject({
@@ -158,6 +163,7 @@ const region = z.strictObject({
   popularity: streamSchema.optional(),
   sliced: truth.optional(),
   watched: flag.optional(),
+  huge: oneOf(["2M", "1G"]).optional(),
 });
 export type RegionText = z.output<typeof region>;
 

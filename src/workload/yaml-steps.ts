@@ -18,7 +18,10 @@ const kinds: Readonly<Record<string, AccessKind>> = {
   modify: MODIFY,
   fetch: FETCH,
 };
-const advices: Readonly<Record<string, number>> = { dontneed: 4, free: 8, cold: 20, pageout: 21 };
+const advices: Readonly<Record<string, number>> = {
+  ...{ dontneed: 4, free: 8, cold: 20, pageout: 21 },
+  ...{ hugepage: 14, nohugepage: 15, collapse: 25 },
+};
 const fills: Readonly<Record<string, number>> = { copy: 0, zeropage: 1, continue: 2 };
 
 const depthMax = 32;
