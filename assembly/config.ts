@@ -63,6 +63,8 @@ export const CFG_GEOMETRY: u32 = 40;
 export const CFG_STRUCTURE_OF: u32 = 64;
 /** CPUs that stand for devices: two words of bits, for CPUs 0 to 63. */
 export const CFG_DEVICES: u32 = 80;
+/** NUMA nodes: a socket is one. 1 where all memory is equally near. */
+export const CFG_NODES: u32 = 82;
 /** Prices in cycles: PRICES u32 from here, in the order of prices.ts; then those of WORK. */
 export const CFG_PRICES: u32 = 96;
 export const CFG_WORKS: u32 = 192;

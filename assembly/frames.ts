@@ -2,8 +2,8 @@
  * Frames and page-table pages: allocation, generations. Both are handed out last in, first out, because early reuse is what makes a
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
-import { CFG_FRAMES, CFG_TABLES, config } from "./config";
-import { frameMetaOf, frameWordAt, pageBytesShift, pools, pteAddress, radixBits, tableMetaOf } from "./layout";
+import { CFG_FRAMES, CFG_PER_SOCKET, CFG_TABLES, config } from "./config";
+import { frameMetaOf, frameNodes, frameWordAt, nodeFree, nodes, pageBytesShift, pools, pteAddress, radixBits, tableMetaOf } from "./layout";
 import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT, FW_GENERATION_SHIFT, FW_LIVE } from "./meta";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";
@@ -20,16 +20,67 @@ export const POOL_FRAME_TOP: usize = 20;
 /** Two lists: free blocks as large as a 2M page, and as a 1G page. */
 export const POOL_BLOCK_FREE: usize = 32;
 
-/** A frame, or 0 when memory is out. */
-export function allocateFrame(): u32 {
-  let pfn = load<u32>(pools + POOL_FRAME_FREE);
-  if (pfn != 0) {
-    store<u32>(pools + POOL_FRAME_FREE, load<u32>(frameMetaOf(pfn), FM_NEXT));
-    store<u32>(frameMetaOf(pfn), 0, FM_NEXT);
-  } else {
+/** The node whose memory is nearest to a CPU. */
+// @ts-ignore: decorator
+@inline
+function nodeOf(cpu: u32): u32 {
+  return nodes == 1 ? 0 : min(cpu / config(CFG_PER_SOCKET), nodes - 1);
+}
+
+/** The node of a frame: that of the CPU that was the first to get it. */
+// @ts-ignore: decorator
+@inline
+function homeOf(pfn: u32): u32 {
+  return nodes == 1 ? 0 : <u32>load<u16>(frameNodes + (<usize>pfn << 1));
+}
+
+/** Whether a frame is memory of another node than the CPU's. */
+export function isFar(cpu: u32, pfn: u32): bool {
+  return nodes != 1 && homeOf(pfn) != nodeOf(cpu);
+}
+
+// @ts-ignore: decorator
+@inline
+function singlesOf(node: u32): usize {
+  return nodes == 1 ? pools + POOL_FRAME_FREE : nodeFree + (<usize>node << 2);
+}
+
+/** The frame of a list that was freed last, or 0. */
+function popSingle(node: u32): u32 {
+  const pfn = load<u32>(singlesOf(node));
+  if (pfn == 0) return 0;
+  store<u32>(singlesOf(node), load<u32>(frameMetaOf(pfn), FM_NEXT));
+  store<u32>(frameMetaOf(pfn), 0, FM_NEXT);
+  return pfn;
+}
+
+function pushSingle(pfn: u32): void {
+  const list = singlesOf(homeOf(pfn));
+  store<u32>(frameMetaOf(pfn), load<u32>(list), FM_NEXT);
+  store<u32>(list, pfn);
+}
+
+/** Frames that were never handed out become memory of a node. */
+function settle(pfn: u32, count: u32, node: u32): void {
+  if (nodes == 1) return;
+  for (let each = pfn; each < pfn + count; each++) store<u16>(frameNodes + (<usize>each << 1), <u16>node);
+}
+
+/** A frame, of the CPU's own node if it has one, or 0 when memory is out. */
+export function allocateFrame(cpu: u32): u32 {
+  const node = nodeOf(cpu);
+  let pfn = popSingle(node);
+  if (pfn == 0) {
     pfn = load<u32>(pools + POOL_FRAME_TOP) + 1;
-    if (pfn >= config(CFG_FRAMES)) return breakBlock() ? allocateFrame() : 0;
-    store<u32>(pools + POOL_FRAME_TOP, pfn);
+    if (pfn >= config(CFG_FRAMES)) {
+      if (breakBlock()) return allocateFrame(cpu);
+      pfn = 0;
+      for (let other: u32 = 0; other < nodes && pfn == 0; other++) pfn = popSingle(other);
+      if (pfn == 0) return 0;
+    } else {
+      store<u32>(pools + POOL_FRAME_TOP, pfn);
+      settle(pfn, 1, node);
+    }
   }
   handOut(pfn, 1);
   return pfn;
@@ -45,10 +96,7 @@ function handOut(pfn: u32, count: u32): void {
 
 /** Puts free frames into the list of single ones, so that the first of them is handed out first. */
 function listSingly(pfn: u32, count: u32): void {
-  for (let each = pfn + count - 1; each >= pfn; each--) {
-    store<u32>(frameMetaOf(each), load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
-    store<u32>(pools + POOL_FRAME_FREE, each);
-  }
+  for (let each = pfn + count - 1; each >= pfn; each--) pushSingle(each);
 }
 
 // @ts-ignore: decorator
@@ -77,14 +125,15 @@ function breakBlock(): bool {
 }
 
 /** 2^order frames in a row whose first number is a multiple of that, or 0 when there are none: nothing is moved to make room. */
-export function allocateBlock(order: u32): u32 {
-  if (order == 0) return allocateFrame();
+export function allocateBlock(cpu: u32, order: u32): u32 {
+  if (order == 0) return allocateFrame(cpu);
   const count: u32 = 1 << order;
   let pfn = takeBlock(order);
   if (pfn == 0) {
     const next = load<u32>(pools + POOL_FRAME_TOP) + 1;
     pfn = (next + count - 1) & ~(count - 1);
     if (pfn + count > config(CFG_FRAMES)) return 0;
+    settle(next, pfn + count - next, nodeOf(cpu));
     listSingly(next, pfn - next);
     store<u32>(pools + POOL_FRAME_TOP, pfn + count - 1);
   }
@@ -106,12 +155,10 @@ export function freeBlock(pfn: u32, order: u32, site: u32): void {
 }
 
 export function freeFrame(pfn: u32, site: u32): void {
-  const meta = frameMetaOf(pfn);
   if (pfn == 0 || pfn >= config(CFG_FRAMES) || (load<u32>(frameWordAt(pfn)) & FW_LIVE) == 0) panic(TRAP_DOUBLE_FREE, (<u64>site << 32) | pfn);
   frameFreed(pfn, site);
   store<u32>(frameWordAt(pfn), (load<u32>(frameWordAt(pfn)) & ~FW_LIVE) + (1 << FW_GENERATION_SHIFT));
-  store<u32>(meta, load<u32>(pools + POOL_FRAME_FREE), FM_NEXT);
-  store<u32>(pools + POOL_FRAME_FREE, pfn);
+  pushSingle(pfn);
   store<u32>(pools + POOL_FRAMES_LIVE, load<u32>(pools + POOL_FRAMES_LIVE) - 1);
 }
 

@@ -6,7 +6,7 @@
  *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
- *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists |
+ *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists | nodes |
  *            | ranges[mm] | page cache | hw[cpu] |
  *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
@@ -18,7 +18,7 @@
  * parallel arrays over slots; so is EXCUSES in a canonical world, and ORDER in any other (order.ts). Nothing is allocated after plan(); unused bytes of STATE are zero.
  */
 import {
-  CFG_CACHE, CFG_CANONICAL, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
+  CFG_CACHE, CFG_CANONICAL, CFG_CPUS, CFG_FRAMES, CFG_GEOMETRY, CFG_LINES, CFG_MMS, CFG_NODES, CFG_OPS, CFG_RADIX_BITS, CFG_RANGES, CFG_RECORD_WORDS,
   CFG_REGISTERS, CFG_RING, CFG_STORE_BUFFER, CFG_TABLES, CFG_TASKS, config, TLB_STRUCTURES,
 } from "./config";
 import { OP_BYTES } from "./isa";
@@ -52,6 +52,10 @@ export let frameMeta: usize = 0;
 export let frameWords: usize = 0;
 /** u32 {next free table, tables live, next free frame, frames live, table high water, frame high water, 0, marks of DIRTY}. */
 export let pools: usize = 0;
+/** With more than one node: a list of free single frames for each, and one u16 for each frame, the node of its memory. */
+export let nodes: u32 = 1;
+export let nodeFree: usize = 0;
+export let frameNodes: usize = 0;
 export let ranges: usize = 0;
 export let rangesStride: usize = 0;
 export let pageCache: usize = 0;
@@ -183,6 +187,11 @@ function planState(at: usize): usize {
   at = line(at + (<usize>config(CFG_FRAMES) << 2));
   pools = at;
   at += 64;
+  nodes = config(CFG_NODES);
+  nodeFree = at;
+  if (nodes > 1) at = line(at + (<usize>nodes << 2));
+  frameNodes = at;
+  if (nodes > 1) at = line(at + (<usize>config(CFG_FRAMES) << 1));
   ranges = at;
   rangesStride = 8 + <usize>config(CFG_RANGES) * RANGE_BYTES;
   at = line(at + rangesStride * <usize>config(CFG_MMS));

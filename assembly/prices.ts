@@ -53,7 +53,8 @@ export const PRICE_CONTEXT_SWITCH: u32 = 45;
 export const PRICE_IDLE_WAKE: u32 = 46;
 export const PRICE_TLBI: u32 = 47;
 export const PRICE_DSB: u32 = 48;
-export const PRICES: u32 = 49;
+export const PRICE_FRAME_REMOTE: u32 = 49;
+export const PRICES: u32 = 50;
 
 // @ts-ignore: decorator
 @inline

@@ -32,6 +32,8 @@ export const KERNEL_STEPS: u32 = 14;
 export const SKIPPED_ACCESSES: u32 = 15;
 /** Micro-ops that are no steps, ghosts and ends included. */
 export const FREE_OPS: u32 = 16;
+/** Frames cleared or copied that are, or one of them is, memory of another node. */
+export const FAR_FRAMES: u32 = 17;
 
 /** A sample's entry when it is a shootdown: first interrupt sent to last acknowledgement seen. */
 export const SAMPLE_SHOOTDOWN: u32 = 255;

@@ -4,14 +4,15 @@
 import { drainAll } from "./cells";
 import { copyBegins } from "./copies";
 import { CFG_WORKS, config } from "./config";
-import { allocateBlock, allocateTable, freeBlock, freeTable } from "./frames";
+import { FAR_FRAMES, tally } from "./stats";
+import { allocateBlock, allocateTable, freeBlock, freeTable, isFar } from "./frames";
 import { pop, push } from "./ipi";
 import { NONE } from "./isa";
 import { hw, HW_QUEUE_HEAD, radixBits } from "./layout";
 import { readCost, writeCost } from "./lines";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,
-  PRICE_FRAME_COPY, PRICE_FRAME_FREE, PRICE_FRAME_ZERO, PRICE_INVLPG, PRICE_QUEUE_POP, PRICE_QUEUE_PUSH, PRICE_RANGE_FIND, PRICE_RANGE_SET,
+  PRICE_FRAME_COPY, PRICE_FRAME_FREE, PRICE_FRAME_REMOTE, PRICE_FRAME_ZERO, PRICE_INVLPG, PRICE_QUEUE_POP, PRICE_QUEUE_PUSH, PRICE_RANGE_FIND, PRICE_RANGE_SET,
   PRICE_TABLE_ALLOC, PRICE_TABLE_FREE,
 } from "./prices";
 import { cacheLoad, cacheSlot, cacheStore, findRange, foundEnd, foundStart, mapOf, setRange } from "./ranges";
@@ -88,6 +89,13 @@ function orderIn(r: usize, register: u32): u32 {
   return order;
 }
 
+/** What it adds that one of these frames is memory of another node. */
+function farPrice(cpu: u32, from: u32, to: u32): u32 {
+  if (!isFar(cpu, from) && !isFar(cpu, to)) return 0;
+  tally(cpu, FAR_FRAMES, 1);
+  return price(PRICE_FRAME_REMOTE);
+}
+
 function frameStep(cpu: u32, op: u32, r: usize, w: u64, pc: u32): i32 {
   const dst = <u32>(w >> 8) & 255;
   const a = reg(r, <u32>(w >> 16) & 255);
@@ -95,17 +103,17 @@ function frameStep(cpu: u32, op: u32, r: usize, w: u64, pc: u32): i32 {
   const c = reg(r, <u32>(w >> 32) & 255);
   switch (op) {
     case isa.OP_FALLOC:
-      setReg(r, dst, allocateBlock(orderIn(r, <u32>(w >> 16) & 255)));
+      setReg(r, dst, allocateBlock(cpu, orderIn(r, <u32>(w >> 16) & 255)));
       return price(PRICE_FRAME_ALLOC);
     case isa.OP_FFREE:
       drainAll(cpu);
       freeBlock(<u32>a, orderIn(r, <u32>(w >> 24) & 255), pc);
       return price(PRICE_FRAME_FREE);
     case isa.OP_FZERO:
-      return price(PRICE_FRAME_ZERO);
+      return price(PRICE_FRAME_ZERO) + farPrice(cpu, <u32>a, <u32>a);
     case isa.OP_FCOPY:
       copyBegins(<u32>a, <u32>b, <u32>reg(r, <u32>(w >> 40) & 255), c, pc);
-      return price(PRICE_FRAME_COPY);
+      return price(PRICE_FRAME_COPY) + farPrice(cpu, <u32>a, <u32>b);
     case isa.OP_TALLOC: {
       const root = (<u32>(w >> 16) & 255) == NONE ? 0 : <u32>a;
       setReg(r, dst, allocateTable(root, <u32>b, c));

@@ -52,6 +52,7 @@ export function sampleRun(parts: Parts = {}): RunResult {
     },
     ipis: { sent: 8, received: 1200, coalesced: 0, skippedLazy: 0, wasted: 0 },
     faults: { minor: 30, cow: 2, spurious: 0, uffd: 0, retried: 0, segv: 0 },
+    memory: { nodes: 1, remote: 0 },
     latency: { munmap: latencyRow, shootdown: latencyRow },
     cycles: {
       user: 1_000_000,

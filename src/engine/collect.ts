@@ -10,7 +10,7 @@ const EVENTS = new Set(["page_fault", "context_switch", "call_function_interrupt
 
 export type Measured = Pick<
   RunResult,
-  "simulated" | "tlb" | "flushes" | "ipis" | "faults" | "latency" | "cycles" | "violations"
+  "simulated" | "tlb" | "flushes" | "ipis" | "faults" | "memory" | "latency" | "cycles" | "violations"
 >;
 
 /** Reads everything that a finished, or stopped, world has counted. `cycles` is the time that all clocks agree on. */
@@ -62,6 +62,7 @@ export function collect(world: World, latencies: LatencyCollector, cycles: numbe
       retried: tally("FAULTS_RETRIED"),
       segv: tally("SKIPPED_ACCESSES"),
     },
+    memory: { nodes: world.size.nodes ?? 1, remote: tally("FAR_FRAMES") },
     latency: latencyRows(world, latencies),
     cycles: {
       user: kind("USER"),

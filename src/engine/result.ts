@@ -177,6 +177,8 @@ export const runResultSchema = z.strictObject({
     retried: count,
     segv: count,
   }),
+  /** A socket is a node; a frame is memory of the node of the CPU that got it first. remote: pages of another node cleared or copied. */
+  memory: z.strictObject({ nodes: count.min(1), remote: count }),
   latency: z.record(z.string(), latencyRowSchema),
   cycles: z.strictObject({
     user: count,

@@ -115,7 +115,9 @@ export async function runProgram(
   mechanism: Mechanism = { cpus: request.cpus, slots: {}, tunables: {}, scheme: programHash(program) },
 ): Promise<RunResult> {
   const machine = machineNumbers(request.machine);
-  const size = worldSize(request, quantumOf(machine));
+  const { threadsPerCore, coresPerSocket } = machine.topology;
+  const nodes = Math.ceil(request.cpus / (threadsPerCore * coresPerSocket));
+  const size = { ...worldSize(request, quantumOf(machine)), nodes };
   const build = request.build ?? "release";
   const world = createWorld(build, program, size, structuresOf(machine), {
     prices: machine.prices,

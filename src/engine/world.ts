@@ -33,6 +33,8 @@ export interface WorldSize {
   readonly devices?: readonly number[];
   /** Only STATE tells what a CPU has cached, so that states can be loaded; a set that would have to evict is a trap. */
   readonly searched?: boolean;
+  /** NUMA nodes; 1 unless said. */
+  readonly nodes?: number;
   readonly quantum: number;
   readonly slice: number;
   /** The order of CPUs in the bound phase: 0, 1 or 2. It never changes a result. */
@@ -245,6 +247,7 @@ function configure(
   set("PER_CORE", charges.perCore);
   set("PER_CCX", charges.perCcx);
   set("PER_SOCKET", charges.perSocket);
+  set("NODES", size.nodes ?? 1);
   set("IRQ_ENTRY", pc("call_function_interrupt"));
   set("FAULT_ENTRY", pc("page_fault"));
   set("SWITCH_ENTRY", pc("context_switch"));

@@ -2,6 +2,7 @@ import { borrowed, flushPrices } from "./borrow.js";
 import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { skylakeSp } from "./skylake-sp.js";
 import { assumed, from } from "./sources.js";
 
@@ -62,6 +63,7 @@ export const icelakeSp: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(),
     ipiDeliverRemote: delivery(108 - 51),
+    frameRemote: remoteFrame(108 - 51),
   },
   work: kernelWork,
   ptiExtra: skylakeSp.ptiExtra,

@@ -1,6 +1,7 @@
 import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { assumed, from } from "./sources.js";
 
 /*
@@ -95,6 +96,7 @@ export const neoverseN1: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(),
     ipiDeliverRemote: delivery(139 - 47),
+    frameRemote: remoteFrame(139 - 47),
   },
   work: kernelWork,
   ptiExtra: {

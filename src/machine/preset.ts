@@ -31,7 +31,7 @@ export const priceNames = [
   "irqEntry", "irqExit", "syscallEntry", "syscallExit", "faultEntry", "faultExit", "assist",
   "frameAlloc", "frameFree", "frameZero", "frameCopy", "tableAlloc", "tableFree",
   "rangeFind", "rangeSet", "cacheLoad", "cacheStore", "queuePush", "queuePop", "maskStep",
-  "contextSwitch", "idleWake", "tlbi", "dsb",
+  "contextSwitch", "idleWake", "tlbi", "dsb", "frameRemote",
 ] as const;
 export type PriceName = (typeof priceNames)[number];
 

@@ -3,6 +3,7 @@ import { delivery, fittedPrices } from "./fitted.js";
 import { icelakeSp } from "./icelake-sp.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { skylakeSp } from "./skylake-sp.js";
 import { assumed, from } from "./sources.js";
 
@@ -67,6 +68,7 @@ export const sapphireRapids: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(),
     ipiDeliverRemote: delivery(138 - 51),
+    frameRemote: remoteFrame(138 - 51),
   },
   work: kernelWork,
   ptiExtra: skylakeSp.ptiExtra,

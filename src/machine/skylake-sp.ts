@@ -1,6 +1,7 @@
 import { delivery, fittedInvlpg, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { assumed, from } from "./sources.js";
 
 const cascadeLake = "2 x Xeon Gold 6242, median CAS round trip / 2";
@@ -65,6 +66,7 @@ export const skylakeSp: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(),
     ipiDeliverRemote: delivery(141 - 48),
+    frameRemote: remoteFrame(141 - 48),
     assist: quantity(
       500,
       "cycles",

@@ -1,6 +1,7 @@
 import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { assumed, from } from "./sources.js";
 
 const milan = "2 x EPYC 7R13 (Zen 3), median CAS round trip / 2";
@@ -67,6 +68,7 @@ export const zen4: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(151 - 23),
     ipiDeliverRemote: delivery(197 - 23),
+    frameRemote: remoteFrame(197 - 151),
     assist: quantity(
       500,
       "cycles",

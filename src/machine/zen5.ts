@@ -2,6 +2,7 @@ import { borrowed, flushPrices } from "./borrow.js";
 import { delivery, fittedPrices } from "./fitted.js";
 import { kernelPrices, kernelWork } from "./linux-x86.js";
 import { type Geometry, type MachinePreset, quantity } from "./preset.js";
+import { remoteFrame } from "./remote-memory.js";
 import { assumed, from } from "./sources.js";
 import { zen4 } from "./zen4.js";
 
@@ -60,6 +61,7 @@ export const zen5: MachinePreset = {
     ipiDeliverCcx: delivery(),
     ipiDeliverSocket: delivery(151 - 23),
     ipiDeliverRemote: delivery(197 - 23),
+    frameRemote: remoteFrame(197 - 151),
   },
   work: kernelWork,
   ptiExtra: zen4.ptiExtra,
