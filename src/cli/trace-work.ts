@@ -1,7 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import type { TraceInfo } from "../engine/result.js";
 import { UsageError } from "../errors.js";
-import { count } from "../report/format.js";
+import { count, plural } from "../report/format.js";
 import { packedLines, summaryLines } from "../report/trace-lines.js";
 import { InputError } from "../trace/errors.js";
 import type { ReaderOptions } from "../trace/event.js";
@@ -13,6 +13,9 @@ import type { TraceSummary } from "../workload/feed.js";
 import { printLines } from "./deliver.js";
 import { ResultFile } from "./result-file.js";
 
+/** Formats of recordings that say more than events. */
+const schedules: ReadonlySet<string> = new Set(["perf", "ftrace"]);
+
 /** Pack one recording into `output`. Throws: UsageError, InputError. */
 export async function pack(files: readonly string[], output: string, options: ReaderOptions): Promise<void> {
   const recording = await oneRecording(files, options);
@@ -20,10 +23,12 @@ export async function pack(files: readonly string[], output: string, options: Re
   // Made before the work, so that an unwritable path costs none.
   new ResultFile(output, "-o");
   const header = await packTrace(recording, output, options);
+  const note = "the recorded switches and flushes are not packed: keep the recording to compare them";
   const bytes = (await stat(output)).size;
   const each = header.rows === 0 ? "" : `, ${(bytes / header.rows).toFixed(2)} each`;
   printLines([
-    `${output}: ${count(header.rows)} events in ${count(header.blocks)} blocks, ${count(bytes)} bytes${each}`,
+    `${output}: ${count(header.rows)} events in ${plural(header.blocks, "block")}, ${count(bytes)} bytes${each}`,
+    ...(schedules.has(header.summary.format) ? [note] : []),
   ]);
 }
 

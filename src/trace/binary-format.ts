@@ -10,13 +10,17 @@ export interface BinaryFormat {
   readonly fits: (head: Buffer, file: string) => boolean;
   /** Files with the same answer are one recording; without it, every file is one by itself. */
   readonly group?: (head: Buffer, file: string) => string;
-  /** What results call a recording that begins so; without it, the name of its file. */
-  readonly title?: (head: Buffer) => string | undefined;
-  /** Name of the format of the recording that a file with this beginning was made from. */
-  readonly madeFrom?: (head: Buffer) => string | undefined;
+  /** What the recording was made from, if it stands for another one. Throws: InputError. */
+  readonly origin?: (source: PeekedSource) => Promise<Origin>;
   /** The sources are those of one recording. May throw InputError. */
   readonly reader: (
     sources: readonly PeekedSource[],
     options: ReaderOptions,
   ) => TraceReader | Promise<TraceReader>;
+}
+
+/** As results name a recording, and its format. */
+export interface Origin {
+  readonly name: string;
+  readonly format: string;
 }

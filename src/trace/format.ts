@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { BinaryFormat } from "./binary-format.js";
+import type { BinaryFormat, Origin } from "./binary-format.js";
 import { champsim } from "./champsim.js";
 import { drmemtrace } from "./drmemtrace-format.js";
 import { DrmemtraceViewReader } from "./drmemtrace-view.js";
@@ -193,16 +193,14 @@ export async function recordings(
   })[] = [];
   for (const file of await filesOf(names)) {
     const opened = await openFile(file, options);
-    close(opened);
     const key = groupOf(file, opened);
+    const { name, format } = await originOf(file, opened);
     const group = key === undefined ? undefined : groups.findLast((each) => each.key === key);
     // The same file twice is two recordings.
     if (group !== undefined && !group.files.includes(file)) group.files.push(file);
     else {
-      groups.push({
-        ...{ key, files: [file], title: titleOf(opened) ?? basename(file) },
-        isOfFaults: isOfFaults(opened),
-      });
+      const isOfFaults = textFormats.find((each) => each.name === format)?.tracepoints !== undefined;
+      groups.push({ key, files: [file], title: name, isOfFaults });
     }
   }
   return groups.map(({ files, title, isOfFaults }) => ({
@@ -210,13 +208,14 @@ export async function recordings(
   }));
 }
 
-function isOfFaults(opened: Opened): boolean {
-  const made = "lines" in opened ? opened.format.name : opened.format.madeFrom?.(opened.source.head);
-  return textFormats.some(({ name, tracepoints }) => name === made && tracepoints !== undefined);
-}
-
-function titleOf(opened: Opened): string | undefined {
-  return "lines" in opened ? undefined : opened.format.title?.(opened.source.head);
+/** What a file is, or what it was packed from; the file is closed. */
+async function originOf(file: string, opened: Opened): Promise<Origin> {
+  try {
+    const origin = "lines" in opened ? undefined : await opened.format.origin?.(opened.source);
+    return origin ?? { name: basename(file), format: opened.format.name };
+  } finally {
+    close(opened);
+  }
 }
 
 /** What the names of a recording's files begin with, without the id of a thread. */

@@ -116,15 +116,6 @@ function countsOf({ summary }: PackedHeader): ReaderCounts {
   return counts;
 }
 
-/** Of a file with this beginning; undefined where that is damaged, which its reader will say. */
-function headerOf(head: Buffer): PackedHeader | undefined {
-  try {
-    return parseHeader(head, head.subarray(prefixBytes, prefixBytes + headerLength(head)));
-  } catch {
-    return undefined;
-  }
-}
-
 const nameBytes = 4;
 
 export const packed: BinaryFormat = {
@@ -132,7 +123,9 @@ export const packed: BinaryFormat = {
   about: "what `shootdown trace pack` makes of any recording: the smallest and the fastest to read",
   // The rest of the magic tells whether a program has changed ends of lines.
   fits: (head) => head.subarray(0, nameBytes).equals(magic.subarray(0, nameBytes)),
-  title: (head) => headerOf(head)?.name,
-  madeFrom: (head) => headerOf(head)?.summary.format,
+  origin: async (source) => {
+    const { name, summary } = await readHeader(new ByteWindow(source));
+    return { name, format: summary.format };
+  },
   reader: (sources, options) => PackedReader.open(sources[0]!, options),
 };
