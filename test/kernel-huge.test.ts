@@ -97,6 +97,26 @@ describe.each(["eager", "deferred", "unified"])("a 2M page under %s", (policy) =
   });
 });
 
+test.each([
+  ["userfaultfd's write protection", "userfaultfd_writeprotect", [SPAN, 2 * SPAN, 1]],
+  ["soft-dirty tracking", "clear_refs", []],
+] as const)("%s splits a 2M page, and the next write faults", (_, entry, args) => {
+  const stage = large("deferred", ANON_RW | (1n << 6n));
+  for (const cpu of [0, 1]) stage.touch(cpu, SPAN, STORE);
+  stage.call(0, entry, ...args);
+  expect(leafOf(stage, SPAN).level).toBe(0);
+  for (const cpu of [0, 1]) expect(stage.reaches(cpu, SPAN + 1, STORE)).toBe(false);
+  expect(stage.violations()).toEqual([]);
+});
+
+test("NUMA balancing leaves a 2M page alone", () => {
+  const stage = large();
+  stage.touch(0, SPAN, STORE);
+  stage.call(0, "task_numa_work", 0, 4 * SPAN);
+  expect(stage.touch(0, SPAN, STORE)).toBe(true);
+  expect(leafOf(stage, SPAN).level).toBe(1);
+});
+
 test("MADV_HUGEPAGE is what asks for 2M pages where they are not given to all", () => {
   const stage = new Stage({ set: { thp: "madvise" } }).threads(4 * SPAN);
   stage.call(0, "madvise", 2 * SPAN, 4 * SPAN, MADV_HUGEPAGE);

@@ -11,7 +11,7 @@ import {
   routine,
   type U64,
 } from "../dsl/index.js";
-import { change_huge_pmd, splitOrWhole } from "./huge_memory.js";
+import { change_huge_pmd, splitIfPmd, splitOrWhole } from "./huge_memory.js";
 import { current_mm } from "./mm_types.js";
 import { resetFilter } from "./mm_types-pending.js";
 import {
@@ -151,8 +151,7 @@ export const change_protection = routine(
       });
       if (!tlb.opt.eager) k.window("protected, unlocked, TLBs still warm");
     };
-    const large = (leaf: LeafInRange): void =>
-      splitOrWhole(k, opt, tlb.mm, leaf, () => changeLarge(k, opt, tlb, leaf, vma, newprot, cp_flags));
+    const large = (leaf: LeafInRange): void => changeOrSplit(k, opt, tlb, leaf, vma, newprot, cp_flags);
     forEachTable(k, tlb.mm.root, PTE, start, end, small, undefined, opt.thp ? large : undefined);
   },
 );
@@ -165,7 +164,28 @@ interface PteChange {
   readonly cp_flags: CpFlags;
 }
 
-/** A large page is this mapping's alone, so that the write right can be given at once. Left out: userfaultfd does not watch it. */
+/** Simplified: for userfaultfd a large page is split, and NUMA balancing leaves it alone; Linux has both for large pages as they are. */
+function changeOrSplit(
+  k: Builder,
+  opt: KernelOptions,
+  tlb: mmu_gather,
+  leaf: LeafInRange,
+  vma: Vma,
+  newprot: Pte,
+  cp_flags: CpFlags,
+): void {
+  const watched = bool.of(false).or(cp_flags.uffd_wp).or(cp_flags.uffd_wp_resolve);
+  const whole = (): void => changeLarge(k, opt, tlb, leaf, vma, newprot, cp_flags);
+  k.if(bool.of(false).or(cp_flags.prot_numa).not(), () =>
+    k.if(
+      watched,
+      () => splitIfPmd(k, opt, tlb.mm, leaf),
+      () => splitOrWhole(k, opt, tlb.mm, leaf, whole),
+    ),
+  );
+}
+
+/** A large page is this mapping's alone, so that the write right can be given at once. */
 function changeLarge(
   k: Builder,
   opt: KernelOptions,

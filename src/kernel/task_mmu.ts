@@ -9,6 +9,7 @@ import {
   type U64,
   u64,
 } from "../dsl/index.js";
+import { splitIfPmd } from "./huge_memory.js";
 import { current_mm, type Mm, taskSize } from "./mm_types.js";
 import {
   dec_tlb_flush_pending,
@@ -17,7 +18,7 @@ import {
   noteDeferred,
 } from "./mm_types-pending.js";
 import type { KernelOptions } from "./options.js";
-import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import { entryAt, forEachTable, type LeafInRange, PTE, ptdesc, type TableInRange } from "./pgtable.js";
 import { pte_t, pte_wrprotect } from "./pte.js";
 import { flush_tlb_mm } from "./tlb.js";
 import { for_each_vma_range } from "./vma.js";
@@ -50,17 +51,19 @@ export function clear_refs(opt: KernelOptions): ProgramSource {
   });
 }
 
-/** Source: linux fs/proc/task_mmu.c, clear_refs_pte_range() for the whole address space. */
+/** Source: linux fs/proc/task_mmu.c, clear_refs_pte_range() for the whole address space. Simplified: large pages are split. */
 const clear_refs_pte_range = routine(
   "clear_refs_pte_range",
   (k: Builder, opt: KernelOptions, mm: Mm, end: Expr<U64>) => {
-    forEachTable(k, mm.root, PTE, u64.of(0), end, ({ table, start, end: last }) => {
+    const small = ({ table, start, end: last }: TableInRange): void => {
       k.locked(ptdesc.at(table).ptl, () => {
         k.forRange(start, last, 1, (vpn) => clear_soft_dirty(k, opt, mm, table, vpn), "vpn");
         if (opt.generations) deferGeneration(k, mm, table);
       });
       k.window("tracked, unlocked, TLBs still warm");
-    });
+    };
+    const large = (leaf: LeafInRange): void => splitIfPmd(k, opt, mm, leaf);
+    forEachTable(k, mm.root, PTE, u64.of(0), end, small, undefined, opt.thp ? large : undefined);
   },
 );
 
