@@ -181,19 +181,21 @@ function addStores(cpu: u32): void {
   }
 }
 
-/** Adds what the contexts of another CPU can do, if they can go on. */
-function addContexts(cpu: u32, views: u32): void {
+/** Adds what the contexts of another CPU can do, if they can go on. Returns whether nothing is left to be added. */
+function addContexts(cpu: u32, views: u32): bool {
   const c = hw(cpu);
   if (inHandler(cpu)) {
-    if (!canGoOn(cpu, c + hwRegs1, load<u32>(c, HW_PC1))) return;
+    if (!canGoOn(cpu, c + hwRegs1, load<u32>(c, HW_PC1))) return false;
     addProgram(cpu, load<u32>(c, HW_PC1), 1, false);
   }
   if (!inKernel(cpu)) {
     addScript(cpu, views);
     add(ofCpu(cpu) + RC_USER_TIME);
-  } else if (canGoOn(cpu, c + HW_REGS, load<u32>(c, HW_PC0))) {
-    if (addProgram(cpu, load<u32>(c, HW_PC0), views, true)) add(ofCpu(cpu) + RC_USER_TIME);
+    return true;
   }
+  if (!canGoOn(cpu, c + HW_REGS, load<u32>(c, HW_PC0))) return false;
+  if (addProgram(cpu, load<u32>(c, HW_PC0), views, true)) add(ofCpu(cpu) + RC_USER_TIME);
+  return true;
 }
 
 /** Whether an interrupt may come: one is pending, or somebody may raise one. */
@@ -212,15 +214,19 @@ function collect(cpu: u32): void {
     if (other != cpu) addStores(other);
   }
   const takesInterrupts = !inHandler(cpu) && load<u32>(hw(cpu), HW_IRQ_OFF) == 0;
-  // Who moves may let others move: until nothing is added.
+  // Who moves may let others move: until nothing is added. A bit for each CPU of which all is known.
+  let contexts: u64 = <u64>1 << <u64>cpu;
+  let handlers: u64 = takesInterrupts ? 0 : contexts;
   for (let grows = true; grows;) {
     const usedBefore = uses;
     const changedBefore = changes;
     for (let other: u32 = 0; other < cpus; other++) {
-      if (other != cpu) addContexts(other, views);
-      if ((other != cpu || takesInterrupts) && mayInterrupt(other)) {
+      const bit = <u64>1 << <u64>other;
+      if ((contexts & bit) == 0 && addContexts(other, views)) contexts |= bit;
+      if ((handlers & bit) == 0 && mayInterrupt(other)) {
         if (other == cpu) ownInterrupt = true;
         add(ofCpu(other) + RC_HANDLER);
+        handlers |= bit;
       }
     }
     grows = uses != usedBefore || changes != changedBefore;
@@ -297,8 +303,10 @@ function stepIsEnough(cpu: u32): bool {
     if ((stepChanges & (heldUses | heldChanges)) != 0) return false;
     if (!seesOwn(op) && !isPut && (stepUses & heldChanges) != 0) return false;
   }
+  const mindsInterrupts = isPut || op == isa.OP_IRQ_OFF;
+  if (!mindsInterrupts && (stepUses | stepChanges) == 0) return true;
   collect(cpu);
-  if (ownInterrupt && (isPut || op == isa.OP_IRQ_OFF)) return false;
+  if (ownInterrupt && mindsInterrupts) return false;
   return (stepChanges & (uses | changes)) == 0 && (stepUses & changes) == 0;
 }
 
