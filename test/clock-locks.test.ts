@@ -244,7 +244,7 @@ describe("AWAIT", () => {
 
           const clock = clockFor(prices, share);
           clock.task(writer, 0, (sink) =>
-            values.forEach((value) => {
+            values.forEach((value, index) => {
               if (index > 0) sink.compute(writer, pause);
               sink.call(writer, "set", [value]);
             }),

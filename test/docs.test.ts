@@ -181,7 +181,7 @@ function withoutLines(text: string): string {
       .replace(/(\.[jt]s):\d+(?=\)|$)/gm, "$1")
       // Whatever is added to a machine or to the kernel's choices changes it.
       .replace(/\b[0-9a-f]{12}(?=[,;]| \()/g, "0123456789ab")
-    .replace(/\d+ of \d+ constants/g, "some constants")
+      .replace(/\d+ of \d+ constants/g, "some constants")
       .replace(/(\b(?:sc|tso|weak)\b.*), [\d.]+ (?:us|ms|s)$/gm, "$1")
   );
 }
