@@ -3,15 +3,7 @@ import { crc32, inflateRaw } from "node:zlib";
 import type { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
 import { PackedDecoder } from "./packed-decoder.js";
-import {
-  type BlockHeader,
-  blockBytes,
-  blockMark,
-  blockWords,
-  packing,
-  plainMax,
-  rowsMax,
-} from "./packed-layout.js";
+import { blockBytes, blockMark, blockWords, packing, plainMax, rowsMax } from "./packed-layout.js";
 
 interface InflateOptions {
   readonly maxOutputLength: number;
@@ -119,5 +111,3 @@ async function unpack(how: number, payload: Buffer, plain: number): Promise<Buff
   if (unpacked.length !== plain) throw new RangeError(`${unpacked.length} bytes instead of ${plain}`);
   return unpacked;
 }
-
-export type { BlockHeader };

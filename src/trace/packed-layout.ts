@@ -56,12 +56,3 @@ export interface PackedHeader {
   /** What a reader of the source has counted. */
   readonly summary: TraceSummary;
 }
-
-export interface BlockHeader {
-  readonly number: number;
-  readonly rows: number;
-  readonly packing: number;
-  readonly stored: number;
-  readonly plain: number;
-  readonly checksum: number;
-}
