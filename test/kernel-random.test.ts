@@ -26,6 +26,7 @@ const others: readonly Readonly<Record<string, string>>[] = [
   { shootdown: "early-ack" },
   { shootdown: "invlpgb" },
   { shootdown: "tlbi" },
+  { shootdown: "invlpgb", pending: "deferred-gen", reclaim: "unified" },
   { pti: "on" },
   { thp: "always" },
   { thp: "always", unmap: "eager", protect: "per-table", reclaim: "unified" },
