@@ -1,6 +1,6 @@
 /**
  * Hits and misses for the geometry of every preset: the engine's hot loop, the naive twin and the few lines of `lruCounts` below, which
- * know nothing of either, count the same on a random stream and on a whole recording.
+ * know nothing of either, count the same on a random stream and on a recording, in CI on all of it.
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -19,7 +19,8 @@ import { Tlb } from "../src/reference/tlb.js";
 const FETCH = 2;
 /** What a feed's ring holds has to be a power of two. */
 const randomLength = 2 ** 16;
-const recordedLength = 2 ** 20;
+/** The whole recording in CI, the beginning of it else. */
+const recordedLength = process.env.THOROUGH === "1" ? 2 ** 20 : 2 ** 17;
 
 interface Access {
   readonly page: number;
@@ -54,7 +55,8 @@ function recordedAccesses(): Access[] {
     }),
   );
   expect(accesses).toHaveLength(923_404);
-  return [...accesses, ...accesses.slice(0, recordedLength - accesses.length)];
+  const again = accesses.slice(0, Math.max(0, recordedLength - accesses.length));
+  return [...accesses, ...again].slice(0, recordedLength);
 }
 
 function streamOf(name: string, accesses: readonly Access[]): Stream {
@@ -145,7 +147,7 @@ describe.each(machines.map((machine) => [machine.name, machineNumbers(machine)] 
       expect(twinCounts(machine, random)).toEqual(expected);
     });
 
-    test("and on a whole recording", () => {
+    test("and on a recording", () => {
       const expected = lruCounts(machine, recorded);
       expect(expected.l1Hits + expected.stlbHits + expected.walks).toBe(recordedLength);
       expect(engineCounts(machine, streamOf("recorded", recorded))).toEqual(expected);
