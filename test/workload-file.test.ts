@@ -207,7 +207,7 @@ describe("a mistake is told by its place and by what was expected", () => {
     [withSteps("- { mprotect: heap, rights: wr }"), "expected one of none, r, rw, rx, rwx; got 'wr'"],
     [
       withSteps("- { madvise: heap, advice: dontneeed }"),
-      /expected one of dontneed, free, cold, pageout,.*; got 'dontneeed'/
+      /expected one of dontneed, free, cold, pageout,.*; got 'dontneeed'/,
     ],
     [withSteps("- fork: b"), "unknown threads with 'start: fork': 'b'"],
     [
