@@ -5,6 +5,7 @@ import { type RunRequest, runSimulation } from "../src/engine/run.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import { zen4 } from "../src/machine/zen4.js";
 import { builtins } from "../src/workload/builtins.js";
+import { oneIn } from "./thorough.js";
 import { tinyBuiltins } from "./tiny-builtins.js";
 
 const cpus = 6;
@@ -30,7 +31,7 @@ const cases = builtins.flatMap(({ name }) =>
   ),
 );
 
-describe.each(cases)("%s on %s under %s", (name, _machine, _policy, over) => {
+describe.each(oneIn(4, cases))("%s on %s under %s", (name, _machine, _policy, over) => {
   test("is the same again, and another one with another seed", async () => {
     const once = await resultOf(request(name, over));
     expect(await resultOf(request(name, over))).toEqual(once);
@@ -44,7 +45,7 @@ describe.each(cases)("%s on %s under %s", (name, _machine, _policy, over) => {
   });
 });
 
-describe.each(builtins.map(({ name }) => name))("%s does not depend on", (name) => {
+describe.each(oneIn(4, builtins).map(({ name }) => name))("%s does not depend on", (name) => {
   const variants: readonly (readonly [string, Partial<RunRequest>])[] = [
     ["the build of the engine", { build: "debug" }],
     ["the order of CPUs in the bound phase: the last one first", { size: { boundOrder: 1 } }],
