@@ -27,6 +27,7 @@ test("there is a scenario for each race", () => {
     "B12-order-free",
     "B13-dec-early",
     "B-bloom-clear",
+    "B-collapse-copy",
     "B-gen-nobump",
     "B-lock-exclusion",
     "B-mremap-truncate",
