@@ -6,9 +6,8 @@
 import { firstOf, tagOf, wayOf } from "./assoc";
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
 import { AT_FRAMES, AT_TABLES, ROLE_DATA, ROLE_SECOND } from "./fixed";
-import {
-  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, ckTags, cpus, ENTRY_BYTES, HINT_BYTES, hw, hwEntries, pageBytesShift, radixBits, radixMask,
-} from "./layout";
+import { ckTags, cpus, hw, hwEntries, pageBytesShift, radixBits, radixMask } from "./layout";
+import { CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, ENTRY_BYTES, HINT_BYTES } from "./offsets";
 import { infoAddress } from "./lines";
 import { tableOf } from "./walk";
 

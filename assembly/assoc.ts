@@ -12,9 +12,8 @@
  *
  * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
-import {
-  ANY_SETS, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, entryAt, hw, slots, STRUCTURES,
-} from "./layout";
+import { ANY_SETS, ckTags, clk, entryAt, hw, slots, STRUCTURES } from "./layout";
+import { CK_STAMPS, CK_TICK, ENTRY_GHOST, ENTRY_PAYLOAD } from "./offsets";
 import { CFG_SEARCHED, config, TLB_STRUCTURES } from "./config";
 import { unmark } from "./marks";
 import { panic, TRAP_TLB_FULL } from "./trap";

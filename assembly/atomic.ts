@@ -1,6 +1,7 @@
 /* Code that may not sleep: what a CPU runs while it holds a spinlock, has interrupts off, or is in an interrupt handler. */
 import { CFG_ORACLE, config } from "./config";
-import { HW_IN_IRQ, HW_IRQ_OFF, HW_SPINS, hw, st, ST_ATOMIC } from "./layout";
+import { hw, st } from "./layout";
+import { HW_IN_IRQ, HW_IRQ_OFF, HW_SPINS, ST_ATOMIC } from "./offsets";
 import { PROGRESS, report } from "./report";
 
 /** The step at `site` took a spinlock. */

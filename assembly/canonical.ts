@@ -5,7 +5,8 @@
  */
 import { KEY_WATCH } from "./assoc";
 import { TLB_STRUCTURES } from "./config";
-import { entryAt, ENTRY_GHOST, ENTRY_PAYLOAD, hw, hwExcuses, hwMarks, STRUCTURES } from "./layout";
+import { entryAt, hw, hwExcuses, hwMarks, STRUCTURES } from "./layout";
+import { ENTRY_GHOST, ENTRY_PAYLOAD } from "./offsets";
 
 /** Whether any array has more than one way; else there is nothing to sort. */
 let hasWays: bool = false;

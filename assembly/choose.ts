@@ -13,9 +13,8 @@ import { buffered, canDrain, drain } from "./cells";
 import { SC_OPS, told } from "./control";
 import { CFG_IRQ_ENTRY, config } from "./config";
 import { canDeliver, deliver } from "./ipi";
-import {
-  HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, hw, hwRegs1, hwStores, tablePages,
-} from "./layout";
+import { hw, hwRegs1, hwStores, tablePages } from "./layout";
+import { HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS } from "./offsets";
 import { cpuOfLiberty, doAccess, hasAccess, LIBERTY_REFUSED, LIBERTY_TAKEN, programEnded, takeLiberty } from "./script";
 import { ALL_GROUPS, GROUP_CPUS, GROUP_FRAMES, GROUP_OWN_STORES } from "./snapshot";
 import { settle, step } from "./step";

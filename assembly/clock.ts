@@ -10,10 +10,11 @@ import { finish, isShared, isUnfinished, turnTogether } from "./crew";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { isNextPrivate } from "./step";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
+import { callsDone, clk, cpus, hw, maskWords, samples, turns, users } from "./layout";
 import {
-  callsDone, CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, clk, cpus, HW_IN_IRQ, HW_PENDING, HW_TASK, hw, maskWords, samples, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED,
-  TT_FLAGS, TT_STATE, turns, users,
-} from "./layout";
+  CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, HW_IN_IRQ, HW_PENDING, HW_TASK, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED, TT_FLAGS,
+  TT_STATE,
+} from "./offsets";
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
 import { mergeLog } from "./walk";

@@ -4,7 +4,8 @@
  */
 import { frameOf, PAY_WRITE } from "./assoc";
 import { CFG_ORACLE, config } from "./config";
-import { CK_LOG_COUNT, ckLog, clk, ENTRY_PAYLOAD, entryAt, frameMetaOf, frameWordAt, hw, LOG_MAX } from "./layout";
+import { ckLog, clk, entryAt, frameMetaOf, frameWordAt, hw } from "./layout";
+import { CK_LOG_COUNT, ENTRY_PAYLOAD, LOG_MAX } from "./offsets";
 import { COPIED, FREED, markOf, setMark, JUDGED } from "./marks";
 import {
   FM_BYTES, FM_COPY_FROM, FM_COPY_NEXT, FM_COPY_OF, FM_COPY_ROOT, FM_COPY_TO, FM_COPY_VPN, FM_LOST_CPU, NO_SITE, SITE_COPY, SITE_LOST_KIND,

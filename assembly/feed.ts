@@ -10,7 +10,8 @@
  *   end         |                             | 9 |                no more records will come
  */
 import { CFG_RING, CFG_TASKS, config } from "./config";
-import { CALLS_WINDOW, callsDone, feedBase, ringBytes, taskTime, TT_APPENDED, TT_BYTES, TT_CONSUMED, TT_READY, TT_SEEN, TT_STATE, TT_WAIT_A, TT_WAIT_B } from "./layout";
+import { callsDone, feedBase, ringBytes, taskTime } from "./layout";
+import { CALLS_WINDOW, TT_APPENDED, TT_BYTES, TT_CONSUMED, TT_READY, TT_SEEN, TT_STATE, TT_WAIT_A, TT_WAIT_B } from "./offsets";
 
 export const FEED_COMPUTE: u32 = 4;
 export const FEED_CALL: u32 = 5;

@@ -5,7 +5,8 @@
 import { PAY_DIRTY, PAY_EXEC, PAY_WRITE, structureAt } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
-import { ANY_SETS, frameWords, HINT_BYTES, lines, radixBits, stateBase, tablePages } from "./layout";
+import { ANY_SETS, frameWords, lines, radixBits, stateBase, tablePages } from "./layout";
+import { HINT_BYTES } from "./offsets";
 
 /** Descriptors as at STRUCTURES, for 4K pages of data and of instructions and for their second level. */
 export const ROLE_DATA: usize = 16704;

@@ -5,10 +5,11 @@
 import { drainAll } from "./cells";
 import { CFG_REGISTERS, config } from "./config";
 import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
+import { clk, hw, hwRegs1, PROGRAM } from "./layout";
 import {
-  CK_CLOCK, CK_FLUSH_SINCE, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, clk, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0, HW_STATUS1,
-  HW_TASK, hw, hwRegs1, PROGRAM,
-} from "./layout";
+  CK_CLOCK, CK_FLUSH_SINCE, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
+  HW_STATUS1, HW_TASK,
+} from "./offsets";
 import { promise } from "./oracle";
 import { callEnds } from "./order";
 import { count, enterWindow, FREE_OPS, sample, SAMPLE_FLUSH, SAMPLE_SHOOTDOWN, tally } from "./stats";

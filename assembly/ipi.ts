@@ -6,10 +6,8 @@
 import { CFG_CANONICAL, CFG_IRQ_ENTRY, config } from "./config";
 import { drainAll } from "./cells";
 import { dueOf, setDue } from "./due";
-import {
-  CK_ARRIVAL, CK_CLOCK, clk, cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE1, HW_PC1, HW_PENDING, HW_QUEUE_COUNT, HW_QUEUE_HEAD, hw, hwQueue,
-  maskWords,
-} from "./layout";
+import { clk, cpus, hw, hwQueue, maskWords } from "./layout";
+import { CK_ARRIVAL, CK_CLOCK, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE1, HW_PC1, HW_PENDING, HW_QUEUE_COUNT, HW_QUEUE_HEAD } from "./offsets";
 import { distance } from "./lines";
 import { EVENT_DELIVER, observe } from "./observe";
 import { price, PRICE_IPI_DELIVER_SMT, PRICE_IPI_PER_TARGET, PRICE_IPI_SEND } from "./prices";

@@ -26,8 +26,6 @@ import {
   CALLS_WINDOW, CK_STAMPS, ENTRY_BYTES, HW_REGS, LOG_MAX, RECORD_KINDS, SAMPLES_MAX, ST_FIXED, TT_BYTES, WAIT_BUCKETS,
 } from "./offsets";
 import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES, RANGE_BYTES } from "./meta";
-
-export * from "./offsets";
 export const PROGRAM: usize = 65536;
 export let cpus: u32 = 0;
 export let maskWords: u32 = 0;

@@ -10,7 +10,8 @@
  */
 import { KEY_WATCH } from "./assoc";
 import { CFG_CANONICAL, config } from "./config";
-import { entryAt, HW_MARKS, hw, hwExcuses, hwMarks, pools } from "./layout";
+import { entryAt, hw, hwExcuses, hwMarks, pools } from "./layout";
+import { HW_MARKS } from "./offsets";
 import { POOL_CLEANED } from "./meta";
 
 export const READ: u32 = 1;

@@ -11,9 +11,10 @@ import { holdersOf, isHolder } from "./holders";
 import { CFG_CANONICAL, CFG_FRAMES, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
 import {
-  cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameMetaOf, frameWordAt, HW_MARKS, HW_ROOT, hw, maskWords, pools, pteAddress, radixBits, radixMask,
-  slots, st, stBroken, stMade, tableMetaOf, tablePages,
+  cpus, entryAt, frameMetaOf, frameWordAt, hw, maskWords, pools, pteAddress, radixBits, radixMask, slots, st, stBroken, stMade,
+  tableMetaOf, tablePages,
 } from "./layout";
+import { ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, HW_MARKS, HW_ROOT } from "./offsets";
 import {
   FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED, SITE_JUDGED, FW_GENERATION_SHIFT, FW_LIVE,
   POOL_CLEANED,

@@ -8,7 +8,8 @@
  * calls begun by then 48 bits}, which costs nothing when a call ends.
  */
 import { CANONICAL_CPUS, CFG_CANONICAL, config } from "./config";
-import { CK_CALL, clk, cpus, HW_MARKS, HW_STARTED, hw, hwExcuses, slots, st, stOrder, HW_IN_IRQ } from "./layout";
+import { clk, cpus, hw, hwExcuses, slots, st, stOrder } from "./layout";
+import { CK_CALL, HW_MARKS, HW_STARTED, HW_IN_IRQ } from "./offsets";
 
 /** Calls begun so far. */
 const CALLS: usize = 16440;

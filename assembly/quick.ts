@@ -11,10 +11,10 @@ import { AHEAD, readAhead } from "./ahead";
 import { keyOf, tagOf, TICK, victimOf, wayOf } from "./assoc";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
 import { KINDS, ROLE_CODE, ROLE_DATA, ROLE_SECOND, SHAPE, SHAPE_4, SHAPE_WIDE } from "./fixed";
+import { ckTags, clk, hw, hwEntries } from "./layout";
 import {
-  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, CK_TICK, ckTags, clk, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, HINT_BYTES,
-  HW_MARKS, HW_PCID, HW_ROOT, hw, hwEntries,
-} from "./layout";
+  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, CK_TICK, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT,
+} from "./offsets";
 import { price, PRICE_ACCESS, PRICE_STLB_HIT } from "./prices";
 import {
   firstIn, LEFT, ONE_READ, ONE_SECOND, ONE_WALK, put, quickWalk, RUN_COUNTS, RUN_ROOT, RUN_WALKED, WALK_CYCLES, WALK_GHOST, WALK_PAYLOAD,

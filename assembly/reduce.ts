@@ -13,10 +13,8 @@ import { CFG_FREE_HARDWARE, CFG_MODEL, CFG_STORE_BUFFER, config } from "./config
 import { SC_REDUCTION, told } from "./control";
 import * as isa from "./isa";
 import { OP_BYTES, PTE_PS } from "./isa";
-import {
-  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_PC0, HW_PC1, HW_PENDING, HW_REGS, hw, hwRegs1, hwStores, PROGRAM, pteAddress, RECORDS, tableMetaOf,
-  stateBase, tablePages,
-} from "./layout";
+import { cpus, hw, hwRegs1, hwStores, PROGRAM, pteAddress, RECORDS, tableMetaOf, stateBase, tablePages } from "./layout";
+import { HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_PC0, HW_PC1, HW_PENDING, HW_REGS } from "./offsets";
 import { TM_LEVEL } from "./meta";
 import { isFaulting, itemNumber } from "./script";
 

@@ -8,9 +8,10 @@ import {
   hasRecords, setTaskState, TASK_RUNNABLE, TASK_STARVED, TASK_WAITS_CALLS, taskAt, taskTop, waitIsOver,
 } from "./feed";
 import { wantDue } from "./ipi";
+import { clk, cpus, hw } from "./layout";
 import {
-  CK_CLOCK, CK_ENTRY, CK_MODE, CK_NEXT_TASK, CK_SLICE_END, CK_TRAP, CK_TRAP_TIME, clk, cpus, HW_REGS, HW_TASK, hw, TT_READY, TT_STATE,
-} from "./layout";
+  CK_CLOCK, CK_ENTRY, CK_MODE, CK_NEXT_TASK, CK_SLICE_END, CK_TRAP, CK_TRAP_TIME, HW_REGS, HW_TASK, TT_READY, TT_STATE,
+} from "./offsets";
 import { EVENT_TASK, observe } from "./observe";
 import { price, PRICE_CONTEXT_SWITCH } from "./prices";
 import { CONTEXT_SWITCHES, CYCLES_KERNEL, spend, tally } from "./stats";

@@ -8,7 +8,8 @@ import { FAR_FRAMES, tally } from "./stats";
 import { allocateBlock, allocateTable, freeBlock, freeTable, isFar } from "./frames";
 import { pop, push } from "./ipi";
 import { NONE } from "./isa";
-import { hw, HW_QUEUE_HEAD, radixBits } from "./layout";
+import { hw, radixBits } from "./layout";
+import { HW_QUEUE_HEAD } from "./offsets";
 import { readCost, writeCost } from "./lines";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,

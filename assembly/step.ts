@@ -9,10 +9,8 @@ import { CFG_FREE_HARDWARE, CFG_MODEL, config } from "./config";
 import { NO_PC, runFree } from "./free";
 import { raise, raiseOne } from "./ipi";
 import { NONE, OP_BYTES } from "./isa";
-import {
-  cpus, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED, hw, hwRegs1, maskWords, PROGRAM, pteAddress,
-  RECORDS, stateBase, tablePages,
-} from "./layout";
+import { cpus, hw, hwRegs1, maskWords, PROGRAM, pteAddress, RECORDS, stateBase, tablePages } from "./layout";
+import { HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STARTED } from "./offsets";
 import { readCost, storeCost, writeCost } from "./lines";
 import { EVENT_BEGIN, EVENT_STEP, observe } from "./observe";
 import { callBegins } from "./order";

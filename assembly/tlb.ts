@@ -12,10 +12,8 @@ import {
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { isHolder, rootLoaded } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
-import {
-  CK_HINTS, CK_STAMPS, clk, cpus, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, entryAt, frameWordAt, HINT_BYTES, HW_PCID, HW_ROOT, hw, radixBits,
-  slots,
-} from "./layout";
+import { clk, cpus, entryAt, frameWordAt, hw, radixBits, slots } from "./layout";
+import { CK_HINTS, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, HINT_BYTES, HW_PCID, HW_ROOT } from "./offsets";
 import { filledOdd } from "./copies";
 import { accessed, inherit } from "./oracle";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";

@@ -10,9 +10,8 @@ import {
   FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A, PTE_PEND_D,
   PTE_PS, PTE_U, PTE_W, KIND_STORE,
 } from "./isa";
-import {
-  CK_LOG_COUNT, ckLog, clk, cpus, ENTRY_PAYLOAD, entryAt, HW_PCID, HW_ROOT, hw, LOG_MAX, pteAddress, radixBits, radixMask,
-} from "./layout";
+import { ckLog, clk, cpus, entryAt, hw, pteAddress, radixBits, radixMask } from "./layout";
+import { CK_LOG_COUNT, ENTRY_PAYLOAD, HW_PCID, HW_ROOT, LOG_MAX } from "./offsets";
 import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";
 import { price, PRICE_ASSIST } from "./prices";
