@@ -46,7 +46,7 @@ function staleRights(payload: u64, pte: u64): u32 {
 function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   const stale = staleRights(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD), pte);
   const mark = markOf(cpu, slot);
-  if (stale == (mark & ALL)) return;
+  if (stale == (mark & ALL) || (site == NO_SITE && (mark & DIRTY) == 0)) return;
   let freed = mark & FREED;
   if ((mark & ~stale & READ) != 0) {
     // Mapped again: as good as filled now, whoever had the frame in between.
@@ -125,7 +125,10 @@ function closeCopies(root: u32, vpn: u64, pfn: u32, count: u32, site: u32): void
   for (let i: u32 = 0; i < count && pfn + i < config(CFG_FRAMES); i++) closeCopy(root, vpn + i, pfn + i, site);
 }
 
-/** Hardware set D in the present entry at `address`: whoever stored without setting it may do so again. */
+/**
+ * Hardware set D in the present entry at `address`. That gives back the right to store without setting it; other rights are for writes of
+ * programs to take and give, since a leaf table that nothing leads to may have been written for this page too.
+ */
 export function pteDirtied(address: usize, value: u64): void {
   if (load<u32>(pools + POOL_CLEANED) == 0 || !config(CFG_ORACLE)) return;
   const meta = tableMetaOf(tableAt(address));

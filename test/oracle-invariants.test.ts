@@ -248,6 +248,20 @@ describe.each(Object.entries(machines))("%s", (_, make) => {
     });
   });
 
+  test("a D bit set by hardware gives back no right that a program's write took", () => {
+    const m = machine();
+    call(m, 0, "setPte", 0, leaf(1));
+    call(m, USER, "flushAll");
+    m.access(USER, 0, LOAD);
+    // A second leaf table of the same page, which nothing leads to.
+    call(m, 0, "allocateLeafTable");
+    call(m, 0, "setLarge", 5, 0, leaf(1, NOTHING));
+    expect(m.access(USER, 0, STORE)).toBe("ok");
+    const entries = m.state().cpus[USER]!.tlb.l1d4k;
+    expect(entries).toMatchObject([{ dirty: true, stale: 2 }]);
+    expect(found(m)).toEqual([]);
+  });
+
   describe("progress", () => {
     const sleepers = {
       sleepWithSpinlock: [0, 1],

@@ -116,12 +116,14 @@ export class Oracle {
     for (let i = 0; i < span; i++) this.mapped(root, vpn + i, pfnOf(value) + i, by.site);
   }
 
-  /** Hardware set D in a present entry. */
+  /** Hardware set D in a present entry. It gives back the right to store without setting it; other rights are for programs to take and give. */
   pteDirtied(table: Table, index: number, value: bigint): void {
     const { root, level, base } = table;
     if (!table.live || !isLeafAt(value, level)) return;
     const vpn = base + index * spanOf(level, this.config.radixBits);
-    for (const entry of this.translations(root, level, vpn)) this.compareWithLeaf(entry, value, undefined);
+    for (const entry of this.translations(root, level, vpn)) {
+      if ((entry.stale & DIRTY_RIGHT) !== 0) this.compareWithLeaf(entry, value, undefined);
+    }
   }
 
   private translations(root: number, size: number, vpn: number): TlbEntry[] {
