@@ -46,7 +46,7 @@ function staleRights(payload: u64, pte: u64): u32 {
 function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   const stale = staleRights(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD), pte);
   const mark = markOf(cpu, slot);
-  if (stale == (mark & ALL) || (site == NO_SITE && (mark & DIRTY) == 0)) return;
+  if (stale == (mark & ALL)) return;
   let freed = mark & FREED;
   if ((mark & ~stale & READ) != 0) {
     // Mapped again: as good as filled now, whoever had the frame in between.
@@ -61,10 +61,18 @@ function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   const newly = stale & ~mark;
   if (newly != 0) becameStale(maker, cpu, slot, newly);
   if ((mark & ~stale & ALL) != 0) noLongerStale(cpu, slot, mark & ~stale & ALL);
-  if (site != NO_SITE) store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
+  store<u32>(st(cpu) + stMade + (<usize>slot << 2), site);
 }
 
-/** Looks at every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied, 2 there is none. */
+/** Hardware set D in `pte`: a translation of the same frame has the right to store without setting it again. */
+function dirtied(cpu: u32, slot: u32, pte: u64): void {
+  const mark = markOf(cpu, slot);
+  if ((mark & (READ | DIRTY)) != DIRTY || pfnOf(pte) != frameOf(load<u64>(entryAt(hw(cpu), slot), ENTRY_PAYLOAD))) return;
+  setMark(cpu, slot, mark & ~(DIRTY | (DIRTY << GONE_SHIFT)));
+  noLongerStale(cpu, slot, DIRTY);
+}
+
+/** Looks at every slot of `cpu` that translates `page` of `size` under `root`: what = 0 compare with pte, 1 mark copied, 2 there is none, 3 D was set. */
 export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, what: u32, value: u64, site: u32): void {
   const c = hw(cpu);
   for (let family: u32 = 0; family < 3; family++) {
@@ -77,6 +85,7 @@ export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, wha
       if (load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
       assert(what != 2); // a holder that holders.ts missed
       if (what == 0) compare(maker, cpu, slot, value, site);
+      else if (what == 3) dirtied(cpu, slot, value);
       else markCopied(cpu, slot, <u32>value);
     }
   }
@@ -137,7 +146,7 @@ export function pteDirtied(address: usize, value: u64): void {
   const root = load<u32>(meta, TM_ROOT);
   const page = (load<u64>(meta, TM_BASE) >> <u64>(radixBits * level)) + (<u64>(address >> 3) & radixMask);
   for (let other: u32 = 0; other < cpus; other++) {
-    if (load<u32>(hw(other), HW_MARKS) != 0 && isHolder(root, other)) visit(other, other, root, page, level, 0, value, NO_SITE);
+    if (load<u32>(hw(other), HW_MARKS) != 0 && isHolder(root, other)) visit(other, other, root, page, level, 3, value, NO_SITE);
   }
 }
 

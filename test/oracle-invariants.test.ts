@@ -262,6 +262,18 @@ describe.each(Object.entries(machines))("%s", (_, make) => {
     expect(found(m)).toEqual([]);
   });
 
+  test("nor one that was promised gone, whether D is set before the store is judged or after", () => {
+    const m = machine();
+    call(m, 0, "setPte", 0, leaf(1));
+    call(m, USER, "flushAll");
+    m.access(USER, 0, LOAD);
+    call(m, 0, "allocateLeafTable");
+    call(m, 0, "setLarge", 5, 0, leaf(2, NOTHING));
+    call(m, 0, "promiseRead", 0, 1);
+    expect(m.access(USER, 0, STORE)).toBe("ok");
+    expect(found(m).map(({ invariant }) => invariant)).toEqual(["stale-right"]);
+  });
+
   describe("progress", () => {
     const sleepers = {
       sleepWithSpinlock: [0, 1],

@@ -122,7 +122,10 @@ export class Oracle {
     if (!table.live || !isLeafAt(value, level)) return;
     const vpn = base + index * spanOf(level, this.config.radixBits);
     for (const entry of this.translations(root, level, vpn)) {
-      if ((entry.stale & DIRTY_RIGHT) !== 0) this.compareWithLeaf(entry, value, undefined);
+      const isElsewhere = (entry.stale & READ_RIGHT) !== 0 || pfnOf(value) !== entry.pfn;
+      if (isElsewhere || (entry.stale & DIRTY_RIGHT) === 0) continue;
+      entry.stale &= ~DIRTY_RIGHT;
+      entry.gone &= ~DIRTY_RIGHT;
     }
   }
 
@@ -135,7 +138,7 @@ export class Oracle {
   }
 
   /** Marks what an entry allows beyond the leaf that stands in the page table now (0 when there is none of its size). */
-  private compareWithLeaf(entry: TlbEntry, leaf: bigint, by: Origin | undefined): void {
+  private compareWithLeaf(entry: TlbEntry, leaf: bigint, by: Origin): void {
     let stale = ALL_RIGHTS;
     if (has(leaf, PRESENT) && pfnOf(leaf) === entry.pfn) {
       stale = entry.write && !has(leaf, WRITE) ? WRITE_RIGHT : 0;
@@ -148,13 +151,11 @@ export class Oracle {
       entry.generation = this.generationOf(entry.pfn);
       entry.free = !this.memory.isAllocated(entry.pfn);
     }
-    if (by !== undefined) {
-      const now = { cpu: by.cpu, calls: this.calls };
-      entry.since = RIGHTS.map((right, at) =>
-        (stale & ~entry.stale & right) !== 0 ? now : (entry.since[at] ?? now),
-      );
-      entry.made = by.site;
-    }
+    const now = { cpu: by.cpu, calls: this.calls };
+    entry.since = RIGHTS.map((right, at) =>
+      (stale & ~entry.stale & right) !== 0 ? now : (entry.since[at] ?? now),
+    );
+    entry.made = by.site;
     entry.stale = stale;
     // A right that is granted again is no longer owed.
     entry.gone &= stale;
