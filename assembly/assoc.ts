@@ -8,12 +8,12 @@
  *
  * `watch` is set while the oracle has a mark on the entry, so that a marked entry never matches on the fast path. Size is 0 4K, 1 2M,
  * 2 1G, 3 a paging-structure entry. PAYLOAD: the page-table entry's own bits, so that a fill is one mask: 1 may write, 6 dirty, 12..43
- * frame (or table), but 63 may execute. GHOST: low half the frame's generation when filled, high half the root it was filled from.
+ * frame (or table), but 63 may execute; and in 44..62 the root that it was filled from, which hardware does not look at.
  *
  * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
 import { ANY_SETS, ckTags, clk, entryAt, hw, slots, STRUCTURES } from "./layout";
-import { CK_STAMPS, CK_TICK, ENTRY_GHOST, ENTRY_PAYLOAD } from "./offsets";
+import { CK_STAMPS, CK_TICK, ENTRY_PAYLOAD } from "./offsets";
 import { CFG_SEARCHED, config, TLB_STRUCTURES } from "./config";
 import { unmark } from "./marks";
 import { panic, TRAP_TLB_FULL } from "./trap";
@@ -26,6 +26,9 @@ export const PAY_EXEC: u64 = 1 << 63;
 export const PAY_SHIFT: u64 = 12;
 /** What of a page-table entry becomes a payload, once bit 63 is turned round. */
 export const PAY_MASK: u64 = (0xffffffff << 12) | PAY_EXEC | PAY_DIRTY | PAY_WRITE;
+const ROOT_SHIFT: u64 = 44;
+/** Page tables are numbered below this: what a payload has room for. */
+export const TABLES_MAX: u32 = 1 << 19;
 export const NO_SLOT: u32 = 0xffffffff;
 /** What a tick adds to stamps. */
 export const TICK: u32 = 256;
@@ -61,6 +64,20 @@ export function frameOf(payload: u64): u32 {
 @inline
 export function tagOf(key: u64): u32 {
   return (<u32>((key * 0x9e3779b97f4a7c15) >> 47) & 0xffff) | 1;
+}
+
+/** The root that a translation was filled from; 0 for a paging-structure entry. */
+// @ts-ignore: decorator
+@inline
+export function rootOf(payload: u64): u32 {
+  return <u32>(payload >> ROOT_SHIFT) & (TABLES_MAX - 1);
+}
+
+/** What a payload has of its root. */
+// @ts-ignore: decorator
+@inline
+export function ofRoot(root: u32): u64 {
+  return <u64>root << ROOT_SHIFT;
 }
 
 // @ts-ignore: decorator
@@ -194,7 +211,6 @@ export function drop(cpu: u32, slot: u32): void {
   if ((load<u64>(at) & KEY_WATCH) != 0) unmark(c, slot);
   store<u64>(at, 0);
   store<u64>(at, 0, ENTRY_PAYLOAD);
-  store<u64>(at, 0, ENTRY_GHOST);
   store<u16>(k + ckTags + (<usize>slot << 1), 0);
   store<u32>(stamp, load<u32>(stamp) & WAY_MASK);
 }
@@ -233,7 +249,7 @@ function wayFor(cpu: u32, k: usize, first: u32, ways: u32): u32 {
 }
 
 /** Puts an entry into its set, over an empty way or the least recently used one. Returns the slot; NO_SLOT for an array without ways. */
-export function insert(cpu: u32, structure: u32, key: u64, payload: u64, ghost: u64): u32 {
+export function insert(cpu: u32, structure: u32, key: u64, payload: u64): u32 {
   const c = hw(cpu);
   const k = clk(cpu);
   const d = structureAt(structure);
@@ -245,7 +261,6 @@ export function insert(cpu: u32, structure: u32, key: u64, payload: u64, ghost: 
   if ((load<u64>(at) & KEY_WATCH) != 0) drop(cpu, victim);
   store<u64>(at, key);
   store<u64>(at, payload, ENTRY_PAYLOAD);
-  store<u64>(at, ghost, ENTRY_GHOST);
   store<u16>(k + ckTags + (<usize>victim << 1), <u16>tagOf(key));
   touch(k, victim);
   return victim;

@@ -5,8 +5,8 @@
  */
 import { KEY_WATCH } from "./assoc";
 import { TLB_STRUCTURES } from "./config";
-import { entryAt, hw, hwExcuses, hwMarks, STRUCTURES } from "./layout";
-import { ENTRY_GHOST, ENTRY_PAYLOAD } from "./offsets";
+import { entryAt, hw, hwExcuses, hwGenerations, hwMarks, STRUCTURES } from "./layout";
+import { ENTRY_PAYLOAD } from "./offsets";
 
 /** Whether any array has more than one way; else there is nothing to sort. */
 let hasWays: bool = false;
@@ -51,8 +51,10 @@ function swap(c: usize, a: u32, b: u32): void {
   const y = entryAt(c, b);
   swap64(x, y);
   swap64(x + ENTRY_PAYLOAD, y + ENTRY_PAYLOAD);
-  swap64(x + ENTRY_GHOST, y + ENTRY_GHOST);
   swap64(c + hwExcuses + (<usize>a << 3), c + hwExcuses + (<usize>b << 3));
+  const generation = load<u32>(c + hwGenerations + (<usize>a << 2));
+  store<u32>(c + hwGenerations + (<usize>a << 2), load<u32>(c + hwGenerations + (<usize>b << 2)));
+  store<u32>(c + hwGenerations + (<usize>b << 2), generation);
   const mark = load<u16>(c + hwMarks + (<usize>a << 1));
   store<u16>(c + hwMarks + (<usize>a << 1), load<u16>(c + hwMarks + (<usize>b << 1)));
   store<u16>(c + hwMarks + (<usize>b << 1), mark);

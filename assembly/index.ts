@@ -53,7 +53,7 @@ export {
 export {
   SY_BYTES, SY_ITEM_COUNT, SY_ITEMS, SY_MASK_COUNT, SY_MASKS, SY_MEMBER_COUNT, SY_MEMBERS, SY_OP_COUNT, SY_OPS, SY_USES_TASK,
 } from "./symmetry";
-export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE } from "./assoc";
+export { KEY_GLOBAL, KEY_WATCH, PAY_DIRTY, PAY_EXEC, PAY_WRITE, TABLES_MAX } from "./assoc";
 
 /** Lays the memory out; the first thing to call. Returns the bytes that are needed, which the host must have provided. */
 export function plan(): usize {

@@ -8,13 +8,13 @@
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists | nodes |
  *            | ranges[mm] | page cache | hw[cpu] |
- *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | MARKS | EXCUSES |
+ *   hw[cpu]  | contexts, flags | regs0 | regs1 | store buffer | call queue | broadcast | ENTRIES | GENERATIONS | MARKS | EXCUSES |
  *   TIME     | due tree | lines | holders | task time[] | waiters | users | calls done | clk[cpu] |
  *   clk[cpu] | clock, mode, trap ... | hints | STAMPS | TAGS | line cache | A/D log |
  *   STATS    | st[cpu]: counters | cycles by kind | violations | MADE | BROKEN | ORDER | sites | samples |
  *   FEED     | ring[task] |
  *
- * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, MARKS, STAMPS, TAGS, MADE and BROKEN are
+ * Slots of a CPU's translation structures are numbered through all ten of them; ENTRIES, GENERATIONS, MARKS, STAMPS, TAGS, MADE and BROKEN are
  * parallel arrays over slots; so is EXCUSES in a canonical world, and ORDER in any other (order.ts). Nothing is allocated after plan(); unused bytes of STATE are zero.
  */
 import {
@@ -23,7 +23,7 @@ import {
 } from "./config";
 import { OP_BYTES } from "./isa";
 import {
-  CALLS_WINDOW, CK_STAMPS, ENTRY_BYTES, HW_REGS, LOG_MAX, RECORD_KINDS, SAMPLES_MAX, ST_FIXED, TT_BYTES, WAIT_BUCKETS,
+  CALLS_WINDOW, CK_STAMPS, ENTRY_BYTES, HW_QUEUE_HEAD, HW_REGS, LOG_MAX, RECORD_KINDS, SAMPLES_MAX, ST_FIXED, TT_BYTES, WAIT_BUCKETS,
 } from "./offsets";
 import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES, RANGE_BYTES } from "./meta";
 export const PROGRAM: usize = 65536;
@@ -59,6 +59,12 @@ export let rangesStride: usize = 0;
 export let pageCache: usize = 0;
 export let hwBase: usize = 0;
 export let hwStride: usize = 0;
+/**
+ * How far apart the lines of call queues are in simulated memory. It decides which lines share a place in a simulated cache, and so
+ * how long calls take; hence it is told by the machine, and does not follow the bytes that a block takes here.
+ */
+let queueStride: usize = 0;
+const QUEUE_BYTES_A_SLOT: usize = 26;
 /** In the block of CPU 0: {CPU that went on last + 1 u32, switches away from one that could have gone on u32, 0}, of a bounded search. */
 export let hwBounds: usize = 0;
 export let slots: u32 = 0;
@@ -67,8 +73,10 @@ export let hwRegs1: usize = 0;
 export let hwStores: usize = 0;
 export let hwQueue: usize = 0;
 export let hwBroadcast: usize = 0;
-/** What a slot holds, in one piece, so that an access touches few lines of the host: {key u64, payload u64, ghost u64}. */
+/** What a slot holds, in one piece, so that an access touches few lines of the host: {key u64, payload u64}. */
 export let hwEntries: usize = 0;
+/** One u32 a slot: the generation that its frame had when the entry was filled, while the entry is marked; else 0. */
+export let hwGenerations: usize = 0;
 /** One u16 a slot. */
 export let hwMarks: usize = 0;
 /** One u64 a slot, in a canonical world. */
@@ -161,11 +169,13 @@ function planHw(at: usize): usize {
   hwBroadcast = (hwQueue + (<usize>cpus << 1) + 7) & ~(<usize>7);
   // A search cuts what lies before it into pieces of 16 bytes, the last of which may stick out.
   hwEntries = line(hwBroadcast + 24 + (<usize>maskWords << 3) + (config(CFG_CANONICAL) != 0 ? 8 : 0));
-  hwMarks = hwEntries + <usize>slots * ENTRY_BYTES;
+  hwGenerations = hwEntries + <usize>slots * ENTRY_BYTES;
+  hwMarks = hwGenerations + (<usize>slots << 2);
   // One line more than needed, so that the same offset of two CPUs does not fall on the same host cache set.
   hwExcuses = (hwMarks + (<usize>slots << 1) + 7) & ~(<usize>7);
   hwStride = line(hwExcuses + (config(CFG_CANONICAL) != 0 ? <usize>slots << 3 : 0)) + 64;
   hwBounds = hwStride - 16;
+  queueStride = line(hwEntries + <usize>slots * QUEUE_BYTES_A_SLOT) + 64;
   hwBase = at;
   return at + hwStride * <usize>cpus;
 }
@@ -207,7 +217,7 @@ function planTime(at: usize): usize {
   while (dueLeaves < cpus) dueLeaves <<= 1;
   at = line(at + (<usize>dueLeaves << 4));
   lines = at;
-  at = line(at + ((stateEnd - stateBase) >> 4));
+  at = line(at + ((max(stateEnd, queueLine(cpus)) - stateBase) >> 4));
   holders = at;
   regionRows = 1;
   while (regionRows < config(CFG_TABLES)) regionRows <<= 1;
@@ -272,6 +282,11 @@ export function plan(): usize {
 @inline
 export function hw(cpu: u32): usize {
   return hwBase + <usize>cpu * hwStride;
+}
+
+/** What accesses of a CPU's call queue are charged for: its address in simulated memory. */
+export function queueLine(cpu: u32): usize {
+  return hwBase + <usize>cpu * queueStride + HW_QUEUE_HEAD;
 }
 
 // @ts-ignore: decorator

@@ -30,11 +30,9 @@ export const HW_SPINS: usize = 76;
 export const HW_PLAY: usize = 78;
 export const HW_REGS: usize = 80;
 
-// Offsets within what a slot holds: {key u64, payload u64, ghost u64}, the root being the upper half of the ghost.
-export const ENTRY_BYTES: usize = 24;
+// Offsets within what a slot holds: {key u64, payload u64}.
+export const ENTRY_BYTES: usize = 16;
 export const ENTRY_PAYLOAD: usize = 8;
-export const ENTRY_GHOST: usize = 16;
-export const ENTRY_ROOT: usize = 20;
 
 // Offsets within clk[cpu].
 export const CK_CLOCK: usize = 0;

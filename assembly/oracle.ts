@@ -9,18 +9,20 @@
  */
 import { holdersOf, isHolder } from "./holders";
 import { CFG_CANONICAL, CFG_FRAMES, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
-import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, setOf, waysOf } from "./assoc";
+import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, rootOf, setOf, waysOf } from "./assoc";
 import {
   cpus, entryAt, frameMetaOf, frameWordAt, hw, maskWords, pools, pteAddress, radixBits, radixMask, slots, st, stBroken, stMade,
   tableMetaOf, tablePages,
 } from "./layout";
-import { ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, HW_MARKS, HW_ROOT } from "./offsets";
+import { ENTRY_PAYLOAD, HW_MARKS, HW_ROOT } from "./offsets";
 import {
   FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED, SITE_JUDGED, FW_GENERATION_SHIFT, FW_LIVE,
   POOL_CLEANED,
 } from "./meta";
 import { KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_D, PTE_NX, PTE_P, PTE_PS, PTE_W, PTE_PEND_D } from "./isa";
-import { ALL, COPIED, DIRTY, EXEC, FREED, GONE_SHIFT, JUDGED, markOf, READ, setMark, WRITE } from "./marks";
+import {
+  ALL, COPIED, DIRTY, EXEC, FREED, generationOf, GONE_SHIFT, JUDGED, markOf, READ, rememberGeneration, setGeneration, setMark, WRITE,
+} from "./marks";
 import { becameStale, excused, inheritOrder, noLongerStale, isKernelRunning } from "./order";
 import { closeCopy, endCopy, markCopied, noteLost } from "./copies";
 import { LOST_WRITE, STALE_FRAME, STALE_RIGHT, report, LOST_DIRTY, SPLIT_VIEW, frameSiteAt } from "./report";
@@ -50,10 +52,9 @@ function compare(maker: u32, cpu: u32, slot: u32, pte: u64, site: u32): void {
   let freed = mark & FREED;
   if ((mark & ~stale & READ) != 0) {
     // Mapped again: as good as filled now, whoever had the frame in between.
-    const at = entryAt(hw(cpu), slot);
-    const word = load<u32>(frameWordAt(frameOf(load<u64>(at, ENTRY_PAYLOAD))));
-    store<u32>(at, word >> FW_GENERATION_SHIFT, ENTRY_GHOST);
-    freed = (word & FW_LIVE) == 0 ? FREED : 0;
+    const c = hw(cpu);
+    rememberGeneration(c, slot);
+    freed = (load<u32>(frameWordAt(frameOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD)))) & FW_LIVE) == 0 ? FREED : 0;
   }
   // A right that is granted again is no longer owed: its promise goes with it.
   const kept = (mark & (COPIED | JUDGED | (stale << GONE_SHIFT))) | freed;
@@ -82,7 +83,7 @@ export function visit(maker: u32, cpu: u32, root: u32, page: u64, size: u32, wha
     for (let slot = first; slot < end; slot++) {
       const key = load<u64>(entryAt(c, slot));
       if (key == 0 || pageOf(key) != page || (<u32>(key >> 1) & 3) != size) continue;
-      if (load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
+      if (rootOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD)) != root) continue;
       assert(what != 2); // a holder that holders.ts missed
       if (what == 0) compare(maker, cpu, slot, value, site);
       else if (what == 3) dirtied(cpu, slot, value);
@@ -166,7 +167,7 @@ export function promise(promiser: u32, root: u32, start: u64, end: u64, remainin
     if (load<u32>(c, HW_MARKS) == 0 || !isHolder(root, cpu)) continue;
     for (let slot: u32 = 0; slot < slots; slot++) {
       const key = load<u64>(entryAt(c, slot));
-      if ((key & KEY_WATCH) == 0 || load<u32>(entryAt(c, slot), ENTRY_ROOT) != root) continue;
+      if ((key & KEY_WATCH) == 0 || rootOf(load<u64>(entryAt(c, slot), ENTRY_PAYLOAD)) != root) continue;
       const size = <u32>(key >> 1) & 3;
       const vpn = pageOf(key) << <u64>(radixBits * size);
       if (vpn >= end || vpn + (<u64>1 << <u64>(radixBits * size)) <= start) continue;
@@ -223,6 +224,7 @@ export function inherit(cpu: u32, from: u32, to: u32): void {
   const mark = markOf(cpu, from);
   if (mark == 0) return;
   setMark(cpu, to, mark);
+  setGeneration(hw(cpu), to, generationOf(hw(cpu), from));
   inheritOrder(cpu, from, to);
   store<u32>(st(cpu) + stMade + (<usize>to << 2), load<u32>(st(cpu) + stMade + (<usize>from << 2)));
   store<u32>(st(cpu) + stBroken + (<usize>to << 2), load<u32>(st(cpu) + stBroken + (<usize>from << 2)));
@@ -233,11 +235,11 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32, setsDirty: bo
   if (!config(CFG_ORACLE)) return;
   const mark = markOf(cpu, slot);
   const at = entryAt(hw(cpu), slot);
-  const ghost = load<u64>(at, ENTRY_GHOST);
-  const pfn = frameOf(load<u64>(at, ENTRY_PAYLOAD));
+  const payload = load<u64>(at, ENTRY_PAYLOAD);
+  const pfn = frameOf(payload);
   const stale = mark & ALL;
   const made = stale != 0 ? load<u32>(st(cpu) + stMade + (<usize>slot << 2)) : NO_SITE;
-  if (load<u32>(frameWordAt(pfn)) >> FW_GENERATION_SHIFT != <u32>ghost || (mark & FREED) != 0) {
+  if (load<u32>(frameWordAt(pfn)) >> FW_GENERATION_SHIFT != generationOf(hw(cpu), slot) || (mark & FREED) != 0) {
     const freed = load<u32>(frameSiteAt(pfn), SITE_FREED) - 1;
     report(cpu, STALE_FRAME, vpn, kind, pfn, stale != 0 ? made : freed, freed);
     return;
@@ -245,7 +247,7 @@ export function accessed(cpu: u32, slot: u32, vpn: u64, kind: u32, setsDirty: bo
   const isStore = (kind & 1) != 0;
   const need: u32 = isStore ? WRITE : kind == KIND_FETCH ? EXEC : READ;
   if (((mark >> GONE_SHIFT) & need) != 0) report(cpu, STALE_RIGHT, vpn, kind, pfn, made, load<u32>(st(cpu) + stBroken + (<usize>slot << 2)));
-  const root = <u32>(ghost >> 32);
+  const root = rootOf(payload);
   const pte = (mark & (ALL | JUDGED)) != 0 ? currentPte(root, vpn) : 0;
   const isSameSize = (pte & PTE_P) != 0 && currentLevel == ((<i32>load<u64>(at) >> 1) & 3);
   if ((stale & READ) != 0 && isSameSize && pfnOf(pte) != pfn && !isKernelRunning()) report(cpu, SPLIT_VIEW, vpn, kind, pfn, made, NO_SITE);

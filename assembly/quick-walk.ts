@@ -2,22 +2,22 @@
  * The walk of the hot loop (quick.ts): walk() and fill() of a 4K page whose page-table entries are all plain. It first looks where the walk
  * would lead, and what it would fill; only when nothing is odd, it does what hardware does, in hardware's order.
  */
-import { firstOf, frameOf, PAY_EXEC, PAY_MASK, PAY_SHIFT, structureAt, tagOf, victimOf, wayOf } from "./assoc";
+import { firstOf, frameOf, PAY_EXEC, PAY_MASK, PAY_SHIFT, rootOf, structureAt, tagOf, victimOf, wayOf } from "./assoc";
 import { PWC_PDE, PWC_PDPTE, PWC_PML4E } from "./config";
 import { PTE_A, PTE_G, PTE_P, PTE_PS, PTE_U } from "./isa";
 import { AT_FRAMES, AT_TABLES } from "./fixed";
 import { wayTaken } from "./holders";
 import { radixBits } from "./layout";
-import { CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, REGION_MASK } from "./offsets";
+import { CK_RECORD, CK_REGIONS, CK_RUN, CK_STAMPS, ENTRY_PAYLOAD, ENTRY_BYTES, REGION_MASK } from "./offsets";
 import { walkCost } from "./lines";
 import { exists, tableOf } from "./walk";
 import { isLiveTable } from "./tables";
-import { FW_GENERATION_SHIFT, FW_LIVE, FW_WATCHED } from "./meta";
+import { FW_LIVE, FW_WATCHED } from "./meta";
 
 // Offsets of what both files work on, within a clk block; the others are in quick.ts.
 /** Time left. */
 export const LEFT: usize = CK_RUN + 8;
-/** High half of the ghosts of fills. */
+/** What payloads have of the root. */
 export const RUN_ROOT: usize = CK_RUN + 40;
 /** Second-level hits, walks, reads of walks, packed: 21 + 21 + 22 bits. And the cycles of walks. */
 export const RUN_COUNTS: usize = CK_RUN + 48;
@@ -28,7 +28,6 @@ export const ONE_READ: u64 = 1 << 42;
 
 /** What the last walk found. */
 export const WALK_PAYLOAD: usize = CK_RECORD + 16;
-export const WALK_GHOST: usize = CK_RECORD + 24;
 export const WALK_CYCLES: usize = CK_RECORD + 32;
 export const WALK_READS: usize = CK_RECORD + 36;
 
@@ -45,11 +44,10 @@ export function firstIn(d: usize, page: u64, ways: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-export function put(k: usize, entries: usize, tags: usize, slot: u32, way: u32, tick: u32, key: u64, tag: u32, payload: u64, ghost: u64): void {
+export function put(k: usize, entries: usize, tags: usize, slot: u32, way: u32, tick: u32, key: u64, tag: u32, payload: u64): void {
   const at = entries + <usize>slot * ENTRY_BYTES;
   store<u64>(at, key);
   store<u64>(at, payload, ENTRY_PAYLOAD);
-  store<u64>(at, ghost, ENTRY_GHOST);
   store<u16>(tags + (<usize>slot << 1), <u16>tag);
   store<u32>(k + (<usize>slot << 2), tick | way, CK_STAMPS);
 }
@@ -126,7 +124,7 @@ function uppers(
 }
 
 /**
- * Walks. What a fill would hold is in WALK_PAYLOAD and WALK_GHOST afterwards. Returns false, with nothing changed, when anything is odd.
+ * Walks. What a fill would hold is in WALK_PAYLOAD afterwards. Returns false, with nothing changed, when anything is odd.
  * The deepest paging-structure entry that is there is used, the ones below it are filled, from the root down.
  */
 // @ts-ignore: decorator
@@ -158,7 +156,7 @@ export function quickWalk(
       top = upperSlot(entries, tags, PWC_PML4E, page3, key, w4);
       if (top == ODD) return false;
       if (top == NONE) {
-        const root = <u32>(load<u64>(k, RUN_ROOT) >> 32);
+        const root = rootOf(load<u64>(k, RUN_ROOT));
         if (!isLiveTable(root)) return false;
         at3 = entryOf(root, page3, radix);
         table = next(at3);
@@ -193,8 +191,7 @@ export function quickWalk(
   }
   store<u32>(hint, known, CK_REGIONS);
   cycles += walkCost(cpu, k, at);
-  store<u64>(k, payload, WALK_PAYLOAD);
-  store<u64>(k, load<u64>(k, RUN_ROOT) | <u64>(word >> FW_GENERATION_SHIFT), WALK_GHOST);
+  store<u64>(k, payload | load<u64>(k, RUN_ROOT), WALK_PAYLOAD);
   store<u32>(k, cycles, WALK_CYCLES);
   store<u32>(k, <u32>reads, WALK_READS);
   store<u64>(k, load<u64>(k, RUN_COUNTS) + ONE_WALK + reads * ONE_READ, RUN_COUNTS);
@@ -211,7 +208,7 @@ function fillUpper(
   const first = firstIn(d, page, known);
   const way = victimOf(k + CK_STAMPS + (<usize>first << 2), known != 0 ? known : load<u32>(d, 8));
   const key = keyIn(key4k, page);
-  put(k, entries, tags, first + way, way, tick, key, tagOf(key), <u64>table << PAY_SHIFT, 0);
-  wayTaken(cpu, <u32>(load<u64>(k, RUN_ROOT) >> 32), structure - PWC_PDE + 1, page);
+  put(k, entries, tags, first + way, way, tick, key, tagOf(key), <u64>table << PAY_SHIFT);
+  wayTaken(cpu, rootOf(load<u64>(k, RUN_ROOT)), structure - PWC_PDE + 1, page);
   return first + way;
 }

@@ -8,17 +8,16 @@
  * the ways of the commonest arrays as constants.
  */
 import { AHEAD, readAhead } from "./ahead";
-import { keyOf, tagOf, TICK, victimOf, wayOf } from "./assoc";
+import { keyOf, ofRoot, rootOf, tagOf, TICK, victimOf, wayOf } from "./assoc";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
 import { KINDS, ROLE_CODE, ROLE_DATA, ROLE_SECOND, SHAPE, SHAPE_4, SHAPE_WIDE } from "./fixed";
 import { ckTags, clk, hw, hwEntries } from "./layout";
 import {
-  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, CK_TICK, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_BYTES, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT,
+  CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, CK_TICK, ENTRY_PAYLOAD, ENTRY_BYTES, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT,
 } from "./offsets";
 import { price, PRICE_ACCESS, PRICE_STLB_HIT } from "./prices";
 import {
-  firstIn, LEFT, ONE_READ, ONE_SECOND, ONE_WALK, put, quickWalk, RUN_COUNTS, RUN_ROOT, RUN_WALKED, WALK_CYCLES, WALK_GHOST, WALK_PAYLOAD,
-  WALK_READS,
+  firstIn, LEFT, ONE_READ, ONE_SECOND, ONE_WALK, put, quickWalk, RUN_COUNTS, RUN_ROOT, RUN_WALKED, WALK_CYCLES, WALK_PAYLOAD, WALK_READS,
 } from "./quick-walk";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS, TLB_WALK_CYCLES, TLB_WALK_READS, TLB_WALKS } from "./stats";
 import { GLOBAL_FILLED, HUGE_FILLED } from "./tlb";
@@ -57,7 +56,7 @@ export function run(cpu: u32, ring: usize, n: usize, time: u64): usize {
   store<u32>(k, <u32>(ring + (n << 3)), END);
   store<u64>(k, time, LEFT);
   store<u64>(k, keyOf(0, load<u32>(c, HW_PCID), 0), PAGE0);
-  store<u64>(k, <u64>load<u32>(c, HW_ROOT) << 32, RUN_ROOT);
+  store<u64>(k, ofRoot(load<u32>(c, HW_ROOT)), RUN_ROOT);
   store<u64>(k, 0, RUN_COUNTS);
   store<u64>(k, 0, RUN_WALKED);
   store<u32>(k, 0, SEEN);
@@ -200,11 +199,11 @@ function beyond(
   if (!quickWalk(cpu, k, entries, tags, vpn, key, need, tick, w3, w4, w0)) return 0;
   if (load<u32>(k, WALK_READS) > 2 && p >= <usize>load<u32>(k, SEEN)) {
     const to = min(p + (AHEAD << 3), end);
-    readAhead(k, load<u32>(k, RUN_ROOT + 4), p + 8, to);
+    readAhead(k, rootOf(load<u64>(k, RUN_ROOT)), p + 8, to);
     store<u32>(k, <u32>to, SEEN);
   }
   way = victimOf(k + CK_STAMPS + (<usize>first << 2), ways);
-  put(k, entries, tags, first + way, way, tick, key, tag, load<u64>(k, WALK_PAYLOAD), load<u64>(k, WALK_GHOST));
+  put(k, entries, tags, first + way, way, tick, key, tag, load<u64>(k, WALK_PAYLOAD));
   return entries + <usize>(first + way) * ENTRY_BYTES;
 }
 
@@ -259,7 +258,7 @@ function misses(cpu: u32, k: usize, w1: u32, w2: u32, w3: u32, w4: u32, w0: u32)
       }
       left -= <i64>load<u32>(k, WALK_CYCLES);
       way = victimOf(k + CK_STAMPS + (<usize>first1 << 2), ways1);
-      put(k, entries, tags, first1 + way, way, now, key, tag, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
+      put(k, entries, tags, first1 + way, way, now, key, tag, load<u64>(at, ENTRY_PAYLOAD));
     }
     store<u32>(k + hints + ((<usize>vpn & 255) << 2), (first1 + way) | (way << 16), CK_HINTS);
     left -= <i64>price(PRICE_ACCESS);

@@ -8,8 +8,7 @@ import { FAR_FRAMES, tally } from "./stats";
 import { allocateBlock, allocateTable, freeBlock, freeTable, isFar } from "./frames";
 import { pop, push } from "./ipi";
 import { NONE } from "./isa";
-import { hw, radixBits } from "./layout";
-import { HW_QUEUE_HEAD } from "./offsets";
+import { queueLine, radixBits } from "./layout";
 import { readCost, writeCost } from "./lines";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,
@@ -48,12 +47,12 @@ function queueStep(cpu: u32, op: u32, r: usize, w: u64): i32 {
   const dst = <u32>(w >> 8) & 255;
   drainAll(cpu);
   if (op == isa.OP_QPOP) {
-    const cost = writeCost(cpu, hw(cpu) + HW_QUEUE_HEAD) + price(PRICE_QUEUE_POP);
+    const cost = writeCost(cpu, queueLine(cpu)) + price(PRICE_QUEUE_POP);
     setReg(r, dst, pop(cpu));
     return cost;
   }
   const target = <u32>reg(r, <u32>(w >> 32) & 255);
-  const cost = writeCost(cpu, hw(target) + HW_QUEUE_HEAD) + price(PRICE_QUEUE_PUSH);
+  const cost = writeCost(cpu, queueLine(target)) + price(PRICE_QUEUE_PUSH);
   setReg(r, dst, push(cpu, target) ? 1 : 0);
   return cost;
 }

@@ -6,20 +6,20 @@
  * faults; a fault drops all that the CPU had cached of the page, so that a retry walks (Intel SDM vol. 3A, 4.10.4.1).
  */
 import {
-  drop, find, frameOf, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf, setOf,
-  touch,
+  drop, find, frameOf, insert, KEY_GLOBAL, KEY_WATCH, keyOf, NO_SLOT, occupied, ofRoot, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, pcidOf,
+  rootOf, setOf, touch,
 } from "./assoc";
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { isHolder, rootLoaded } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
 import { clk, cpus, entryAt, frameWordAt, hw, radixBits, slots } from "./layout";
-import { CK_HINTS, CK_STAMPS, ENTRY_GHOST, ENTRY_PAYLOAD, ENTRY_ROOT, HINT_BYTES, HW_PCID, HW_ROOT } from "./offsets";
+import { CK_HINTS, CK_STAMPS, ENTRY_PAYLOAD, HINT_BYTES, HW_PCID, HW_ROOT } from "./offsets";
 import { filledOdd } from "./copies";
 import { accessed, inherit } from "./oracle";
 import { price, PRICE_ASSIST, PRICE_STLB_HIT } from "./prices";
 import { tally, TLB_L1_HITS, TLB_STLB_HITS } from "./stats";
 import { assistDirty, faultBits, payloadOf, walk, walkCycles, walkFault, walkLevel, walkPte } from "./walk";
-import { FW_GENERATION_SHIFT, FW_LIVE, FW_WATCHED } from "./meta";
+import { FW_LIVE, FW_WATCHED } from "./meta";
 
 const DATA: u32 = 0;
 const CODE: u32 = 1;
@@ -88,14 +88,13 @@ function fill(cpu: u32, vpn: u64, family: u32): u32 {
   const page = vpn >> <u64>(radixBits * size);
   const isGlobal = (walkPte & PTE_G) != 0;
   const key = isGlobal ? keyOf(page, 0, size) | KEY_GLOBAL : keyOf(page, load<u32>(c, HW_PCID), size);
-  const payload = payloadOf(walkPte);
   const root = load<u32>(c, HW_ROOT);
+  const payload = payloadOf(walkPte) | ofRoot(root);
   const word = load<u32>(frameWordAt(frameOf(payload)));
-  const ghost = (<u64>root << 32) | <u64>(word >> FW_GENERATION_SHIFT);
   if (size != 0) store<u32>(HUGE_FILLED, 1);
   if (isGlobal) store<u32>(GLOBAL_FILLED, 1);
-  const second = insert(cpu, structureOf(SECOND, size), key, payload, ghost);
-  const first = insert(cpu, structureOf(family, size), key, payload, ghost);
+  const second = insert(cpu, structureOf(SECOND, size), key, payload);
+  const first = insert(cpu, structureOf(family, size), key, payload);
   if ((word & (FW_LIVE | FW_WATCHED)) != FW_LIVE) {
     if (second != NO_SLOT) filledOdd(cpu, second, root, vpn, payload, word);
     filledOdd(cpu, first, root, vpn, payload, word);
@@ -134,7 +133,7 @@ function locate(cpu: u32, vpn: u64, kind: u32, family: u32): u32 {
     extraCycles += price(PRICE_STLB_HIT);
     const at = entryAt(c, second);
     const key = load<u64>(at) & ~KEY_WATCH;
-    slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(at, ENTRY_PAYLOAD), load<u64>(at, ENTRY_GHOST));
+    slot = insert(cpu, structureOf(family, <u32>(key >> 1) & 3), key, load<u64>(at, ENTRY_PAYLOAD));
     if ((load<u64>(at) & KEY_WATCH) != 0) inherit(cpu, second, slot);
     return slot;
   }
@@ -283,7 +282,7 @@ function leadsInto(at: usize, space: u64, start: u64, end: u64): bool {
   if ((pcid != 0 || root == 0) && (key & KEY_GLOBAL) != 0) return false;
   if (pcid != 0 && pcidOf(key) != pcid - 1) return false;
   if (size == 3) return true;
-  if (root != 0 && load<u32>(at, ENTRY_ROOT) != root) return false;
+  if (root != 0 && rootOf(load<u64>(at, ENTRY_PAYLOAD)) != root) return false;
   const vpn = pageOf(key) << <u64>(radixBits * size);
   return vpn < end && vpn + (<u64>1 << <u64>(radixBits * size)) > start;
 }

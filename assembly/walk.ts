@@ -151,7 +151,7 @@ export function walk(cpu: u32, vpn: u64, kind: u32): void {
       break;
     }
     table = tableOf(pte);
-    const slot = insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT, 0);
+    const slot = insert(cpu, PWC_PDE + level - 1, keyOf(vpn >> <u64>(radixBits * level), pcid, 3), <u64>table << PAY_SHIFT);
     wayTaken(cpu, load<u32>(hw(cpu), HW_ROOT), level, vpn >> <u64>(radixBits * level));
     walkReads(table, false);
     if (slot != NO_SLOT && !isLiveTable(table)) cachedDead(cpu, slot);

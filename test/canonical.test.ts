@@ -94,6 +94,12 @@ test("a violation is counted at once, and named in the order of the contract", (
   expect(functions.violationsSoFar()).toBe(0);
 });
 
+test("more page tables than a slot has bits for are refused", () => {
+  expect(() => new EngineMachine(PAGING, { ...SMALL_CONFIG, tables: 600_000 }, "debug")).toThrow(
+    "simulating 600000 page tables; at most 524288 fit",
+  );
+});
+
 test("a canonical world has at most 16 CPUs, and says so", () => {
   expect(
     () => new EngineMachine(PAGING, { ...SMALL_CONFIG, cpus: 17 }, "debug", undefined, { canonical: true }),

@@ -61,23 +61,23 @@ export class TlbDump {
       const size = Number((key >> 1n) & 3n);
       const at = this.#entry(cpu, slot);
       const payload = this.#u64(at + this.#v("ENTRY_PAYLOAD"));
-      const ghost = this.#u64(at + this.#v("ENTRY_GHOST"));
+      const pfn = Number((payload >> 12n) & 0xffffffffn);
       const mark = this.#mark(cpu, slot);
+      // Only of a marked entry it is remembered.
+      const generation = mark === 0 ? this.generation(pfn) : this.#generation(cpu, slot);
       return {
         vpn: Number((key >> 15n) & 0xfffffffffn) * 2 ** (size * this.#w.size.radixBits),
         size,
         pcid: Number((key >> 3n) & 4095n),
         global: ((key >> 62n) & 1n) !== 0n,
-        pfn: Number((payload >> 12n) & 0xffffffffn),
+        pfn,
         write: ((payload >> 1n) & 1n) !== 0n,
         dirty: ((payload >> 6n) & 1n) !== 0n,
         exec: payload >> 63n !== 0n,
         age,
-        root: Number(ghost >> 32n),
-        generation: Number(ghost & 0xffffffffn),
-        free:
-          (mark & MARK_FREED) !== 0 ||
-          this.generation(Number((payload >> 12n) & 0xffffffffn)) !== Number(ghost & 0xffffffffn),
+        root: Number((payload >> 44n) & 0x7ffffn),
+        generation,
+        free: (mark & MARK_FREED) !== 0 || this.generation(pfn) !== generation,
         stale: mark & MARK_STALE,
         gone: (mark >> 4) & MARK_STALE,
         judged: (mark & MARK_JUDGED) !== 0,
@@ -89,6 +89,11 @@ export class TlbDump {
 
   #mark(cpu: number, slot: number): number {
     return this.#w.u16[(this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwMarks")) / 2 + slot]!;
+  }
+
+  #generation(cpu: number, slot: number): number {
+    const at = this.#v("hwBase") + cpu * this.#v("hwStride") + this.#v("hwGenerations");
+    return this.#u32(at + slot * 4);
   }
 
   /** CPUs, as bits, whose promises do not speak for a stale right of a slot. */

@@ -157,6 +157,8 @@ export function createWorld(
       `simulating ${size.frames} pages, ${size.mms} address spaces and ${size.tasks} threads takes ${gib} GiB; at most 4 GiB fit`,
     );
   }
+  const most = instance.value("TABLES_MAX");
+  if (size.tables > most) throw new UsageError(`simulating ${size.tables} page tables; at most ${most} fit`);
   growMemory(memory, plan(size));
   encodeProgram(program, instance);
   instance.functions.init();
