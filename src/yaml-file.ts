@@ -3,8 +3,18 @@
  *
  * Import it where a file was named, and not before: the two libraries take as long to load as a small run.
  */
-import { readFileSync } from "node:fs";
-import { isMap, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
+import { closeSync, openSync, readSync } from "node:fs";
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from "yaml";
 import type { z } from "zod";
 import { nearestName, UsageError } from "./errors.js";
 
@@ -25,17 +35,20 @@ export class YamlFile {
     this.file = file;
     this.#lines = new LineCounter();
     try {
-      const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+      // The library looks for a key among all before it: minutes for a mapping that fills the file.
+      const document = parseDocument(text, {
+        ...{ lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false },
+      });
       const [error] = document.errors;
-      if (error !== undefined) throw this.#error(error.pos[0], error.message);
+      if (error !== undefined) throw this.#error(error.pos[0], plainWords(error.message));
       this.#root = document.contents;
+      visit(document, { Map: (_, map) => this.#refuseTwins(map) });
       this.data = document.toJS({ maxAliasCount: 100 });
     } catch (error) {
       if (error instanceof UsageError) throw error;
-      // Nesting that overflows the stack, and aliases that multiply without end.
-      const why = error instanceof RangeError ? "it is nested too deeply" : (error as Error).message;
-      throw new UsageError(`${file}: ${why.split("\n")[0]}`);
+      throw new UsageError(`${file}: ${plainWords((error as Error).message)}`);
     }
+    this.#refuseUnprintable(this.data, [], new Set());
   }
 
   /** The error for what stands at a path, or for its key: "FILE:LINE:COLUMN: PATH: what was expected". */
@@ -65,6 +78,30 @@ export class YamlFile {
     throw this.error(at, expected, isMissing ? "key" : "value");
   }
 
+  #refuseTwins(map: YAMLMap): void {
+    const seen = new Set<unknown>();
+    for (const { key } of map.items) {
+      const name = isScalar(key) ? key.value : key;
+      if (seen.has(name)) throw this.#error((key as Node).range?.[0] ?? 0, "Map keys must be unique");
+      seen.add(name);
+    }
+  }
+
+  /** What holds itself has no end, and what a terminal would obey is no name. `around` is what `part` stands in. */
+  #refuseUnprintable(part: unknown, path: YamlPath, around: Set<unknown>): void {
+    if (typeof part === "string" && control.test(part))
+      throw this.error(path, `expected text without control characters; got ${JSON.stringify(part)}`);
+    if (typeof part !== "object" || part === null) return;
+    if (around.has(part)) throw this.error(path, "this alias stands inside of what it stands for");
+    around.add(part);
+    for (const [key, each] of Object.entries(part)) {
+      if (control.test(key))
+        throw this.error([...path, key], "expected a key without control characters", "key");
+      this.#refuseUnprintable(each, [...path, Array.isArray(part) ? Number(key) : key], around);
+    }
+    around.delete(part);
+  }
+
   #error(offset: number, message: string): UsageError {
     const { line, col } = this.#lines.linePos(offset);
     return new UsageError(`${this.file}:${Math.max(1, line)}:${Math.max(1, col)}: ${message.split("\n")[0]}`);
@@ -91,10 +128,33 @@ export class YamlFile {
   }
 }
 
+/** C0 but for tab and line feed, C1, and what turns the direction of text round. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
+/** The first line of a complaint of the library; the one about the stack is about nesting. */
+function plainWords(message: string): string {
+  return /call stack/.test(message) ? "it is nested too deeply" : message.split("\n")[0]!;
+}
+
+/** The file's bytes, or one more than are allowed: what has no end (a device, a pipe) is not read to it. */
+function readBytes(file: string): Buffer {
+  const bytes = Buffer.allocUnsafe(bytesMax + 1);
+  const handle = openSync(file, "r");
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(handle, bytes, length, bytes.length - length, null);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(handle);
+  }
+}
+
 function readText(file: string): string {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(file);
+    bytes = readBytes(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why: Readonly<Record<string, string>> = {
@@ -125,7 +185,13 @@ function pathText(path: YamlPath): string {
 
 /** A value as a person would know it again. */
 export function shown(value: unknown): string {
-  const text = typeof value === "string" ? `'${value}'` : (JSON.stringify(value) ?? String(value));
+  // JSON has no NaN and no Infinity.
+  const text =
+    typeof value === "string"
+      ? `'${value}'`
+      : typeof value === "number"
+        ? String(value)
+        : (JSON.stringify(value) ?? String(value));
   return text.length > 40 ? `${text.slice(0, 37)}...` : text;
 }
 

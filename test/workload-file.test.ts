@@ -272,6 +272,38 @@ describe("a mistake is told by its place and by what was expected", () => {
     expect(() => readPlan(join(root, "examples/gzip.lackey.gz"), {}, 1)).toThrow("it is no text in UTF-8");
   });
 
+  test.each([
+    ["&a [*a]", "w.yaml:1:5: [0]: this alias stands inside"],
+    ["regions: &r { heap: *r }", "w.yaml:1:21: regions.heap: this alias stands inside of what it stands for"],
+    ["[".repeat(9_000), "it is nested too deeply"],
+    ["regions: {}\nregions: {}", "w.yaml:2:1: Map keys must be unique"],
+    ["regions: { a: { size: .nan } }", "regions.a.size: expected a size with its unit"],
+    [
+      'name: "\\e[31mred"',
+      'w.yaml:1:7: name: expected text without control characters; got "\\u001b[31mred"',
+    ],
+    ['"\\u202e": 1', "expected a key without control characters"],
+    ['name: "a\\nb"\nthreads: []', "name: expected one line of text"],
+  ])("a file that bites: %j", (yaml, message) => {
+    expect(() => read(yaml)).toThrow(UsageError);
+    expect(() => read(yaml)).toThrow(message);
+  });
+
+  test("what is no number is shown as it stands", () => {
+    expect(() => read("regions: { a: { size: .nan } }\nthreads: []")).toThrow("got NaN");
+  });
+
+  test("many keys take no longer than as many values", () => {
+    const keys = (count: number) => Array.from({ length: count }, (_, index) => `  k${index}: 1`).join("\n");
+    const begun = performance.now();
+    expect(() => read(`parameters:\n${keys(40_000)}`)).toThrow("threads: it is missing");
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
+  test.skipIf(process.platform === "win32")("a file without an end", () => {
+    expect(() => readPlan("/dev/zero", {}, 1)).toThrow("it is larger than 1 MiB");
+  });
+
   test("a parameter that the file does not have", () => {
     expect(() => read(text, { lookup: "3" })).toThrow(
       "unknown parameter of w.yaml 'lookup'; did you mean 'lookups'?",

@@ -39,6 +39,7 @@ const threads = z.union(
 
 const nameError = "expected a name of letters, digits, - and _";
 const name = z.string({ error: nameError }).regex(/^[A-Za-z][\w-]*$/, { error: nameError });
+const lineError = "expected one line of text";
 const truth = z.literal(true, { error: "expected true" });
 const flag = z.boolean({ error: "expected true or false" });
 
@@ -182,7 +183,7 @@ function fileSchema<T extends z.ZodType>(step: T) {
   const groupsError = "expected a list of threads, each with a name and steps";
   return z.strictObject(
     {
-      name: z.string().optional(),
+      name: z.string({ error: lineError }).regex(/^.+$/, { error: lineError }).optional(),
       about: z.string().optional(),
       parameters: z.record(name, value).optional(),
       processes: z.record(name, count).optional(),
