@@ -65,18 +65,19 @@ function remove(cpu: u32, index: u32): void {
   const c = hw(cpu);
   const count = load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT;
   const at = entryAt(c, index);
+  if (count == 1) {
+    // A barrier with nothing before it holds nothing back, and must not make equal states differ.
+    v128.store(at, i64x2.splat(0));
+    store<u32>(c, 0, HW_SB_COUNT);
+    return;
+  }
   const last = entryAt(c, count - 1);
   memory.copy(at, at + 16, last - at);
   memory.fill(last, 0, 16);
   memory.copy(siteAt(cpu, index), siteAt(cpu, index + 1), <usize>(count - 1 - index) << 2);
-  // A barrier with nothing before it holds nothing back, and must not make equal states differ.
-  if (count > 1) {
-    const oldest = entryAt(c, 0);
-    store<u32>(oldest, load<u32>(oldest, 4) & ~BARRIER, 4);
-    store<u32>(c, (load<u32>(c, HW_SB_COUNT) & BARRIER_NEXT) | (count - 1), HW_SB_COUNT);
-  } else {
-    store<u32>(c, 0, HW_SB_COUNT);
-  }
+  const oldest = entryAt(c, 0);
+  store<u32>(oldest, load<u32>(oldest, 4) & ~BARRIER, 4);
+  store<u32>(c, (load<u32>(c, HW_SB_COUNT) & BARRIER_NEXT) | (count - 1), HW_SB_COUNT);
 }
 
 /** Whether the i-th oldest store may become visible next under the memory model. */
@@ -110,7 +111,13 @@ export function drain(cpu: u32, index: u32): void {
 }
 
 /** What a fence does: every store of this CPU becomes visible, oldest first. */
+// @ts-ignore: decorator
+@inline
 export function drainAll(cpu: u32): void {
+  if (load<u32>(hw(cpu), HW_SB_COUNT) != 0) drainHeld(cpu);
+}
+
+function drainHeld(cpu: u32): void {
   const c = hw(cpu);
   while ((load<u32>(c, HW_SB_COUNT) & ~BARRIER_NEXT) != 0) drain(cpu, 0);
   store<u32>(c, 0, HW_SB_COUNT);

@@ -8,7 +8,6 @@ import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turn, turnEnd } from "./boun
 import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
 import { finish, isShared, isUnfinished, turnTogether } from "./crew";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
-import { isNextPrivate } from "./step";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
 import { callsDone, clk, cpus, hw, maskWords, samples, turns, users } from "./layout";
 import {
@@ -18,7 +17,8 @@ import {
 import { hasOtherRunnable, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
 import { mergeLog } from "./walk";
-import { weaveEvent, weaveTime } from "./weave";
+import { stretch } from "./stretch";
+import { weaveTime } from "./weave";
 
 export const RUN_MORE: u32 = 0;
 /** Tasks ran dry: their feeds are to be refilled. */
@@ -32,8 +32,6 @@ export const RUN_SAMPLES: u32 = 4;
 export const RUN_LATE: u32 = 5;
 
 const NOW: usize = 24;
-/** Cycles that a CPU may be ahead of all others by steps that are its own business. */
-const PRIVATE_MAX: u64 = 1 << 16;
 /** The host found the ring full when it had more; see TT_FLAGS. */
 export const TASK_RING_FULL: u32 = 1;
 export const TASK_DRY: u32 = 2;
@@ -173,20 +171,11 @@ function weave(end: u64): void {
   }
 }
 
-/**
- * Runs the events of the CPU whose turn it is for as long as it stays first, or does what nobody can notice; the tree is told once. Order 0
- * alone does the latter, so that tests see that it changes nothing.
- */
+/** Runs the events of the CPU whose turn it is for as long as it stays first; the tree is told once. */
 function runAhead(cpu: u32, end: u64): void {
-  const latest = config(CFG_BOUND_ORDER) == 0 ? end + PRIVATE_MAX : 0;
-  cancelDue(cpu);
-  let at: u64 = 0;
-  do {
-    weaveEvent(cpu);
-    at = weaveTime(cpu);
-  } while ((at < end && ((at << 10) | <u64>cpu) < nextDue()) || (at < latest && isNextPrivate(cpu)));
-  if (at != NEVER) setDue(cpu, at);
-  else if (dueOf(cpu) != NEVER) cancelDue(cpu);
+  const at = stretch(cpu, end);
+  if (at == NEVER) cancelDue(cpu);
+  else setDue(cpu, at);
   noteUser(cpu);
 }
 

@@ -16,17 +16,33 @@ export function clearDue(): void {
   for (let i: u32 = 1; i < dueLeaves << 1; i++) store<u64>(node(i), NEVER);
 }
 
+/** Set by each change of the tree. */
+export let dueMoved: bool = false;
+
+export function forgetMoved(): void {
+  dueMoved = false;
+}
+
+/** No branch but the end of the loop: whether an inner node changes is not predictable, and a store costs nothing. */
 function update(cpu: u32, key: u64): void {
+  dueMoved = true;
+  let least = key;
   let i = dueLeaves + cpu;
   store<u64>(node(i), key);
   while (i > 1) {
-    const left = load<u64>(node(i & ~1));
-    const right = load<u64>(node(i | 1));
+    least = min(least, load<u64>(node(i ^ 1)));
     i >>= 1;
-    const least = min(left, right);
-    if (load<u64>(node(i)) == least) return;
     store<u64>(node(i), least);
   }
+}
+
+/** The least key of all other CPUs, or NEVER. */
+// @ts-ignore: decorator
+@inline
+export function rivalOf(cpu: u32): u64 {
+  let least = NEVER;
+  for (let i = dueLeaves + cpu; i > 1; i >>= 1) least = min(least, load<u64>(node(i ^ 1)));
+  return least;
 }
 
 /** Schedules the next event of a CPU, in place of the one it had. */

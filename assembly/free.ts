@@ -30,23 +30,6 @@ function reg(r: usize, index: u32): u64 {
   return load<u64>(r + (<usize>index << 3));
 }
 
-function arithmetic(op: u32, x: u64, y: u64): u64 {
-  switch (op) {
-    case isa.OP_MOV: return x;
-    case isa.OP_ADD: return x + y;
-    case isa.OP_SUB: return x - y;
-    case isa.OP_AND: return x & y;
-    case isa.OP_OR: return x | y;
-    case isa.OP_XOR: return x ^ y;
-    case isa.OP_SHL: return x << (y & 63);
-    case isa.OP_SHR: return x >> (y & 63);
-    case isa.OP_EQ: return x == y ? 1 : 0;
-    case isa.OP_NE: return x != y ? 1 : 0;
-    case isa.OP_LTU: return x < y ? 1 : 0;
-    default: return x <= y ? 1 : 0;
-  }
-}
-
 function shootdownMark(cpu: u32, ends: bool): void {
   const k = clk(cpu);
   if (!ends) {
@@ -65,6 +48,12 @@ function flushMark(cpu: u32, ends: bool): void {
   else store<u64>(k, load<u64>(k, CK_CLOCK), CK_FLUSH_SINCE);
 }
 
+// @ts-ignore: decorator
+@inline
+function put(r: usize, w: u64, value: u64): void {
+  store<u64>(r + (<usize>((w >> 8) & 255) << 3), value);
+}
+
 /** Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC. */
 export function runFree(cpu: u32, r: usize, pc: u32): u32 {
   for (let n: u32 = 0; n < FREE_MAX; n++) {
@@ -76,49 +65,60 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
       return pc;
     }
     const imm = load<u64>(ip, 8);
-    const dst = <u32>(w >> 8) & 255;
-    const a = <u32>(w >> 16) & 255;
+    const b = <u32>(w >> 24) & 255;
+    // Both are read, as which one is meant is not predictable; behind the last register there is memory too.
+    const x = reg(r, <u32>(w >> 16) & 255);
+    const y = select<u64>(imm, reg(r, b), b == NONE);
     pc++;
-    if (op == isa.OP_LI) {
-      store<u64>(r + (<usize>dst << 3), imm);
-    } else if (op <= isa.OP_LEU) {
-      const b = <u32>(w >> 24) & 255;
-      store<u64>(r + (<usize>dst << 3), arithmetic(op, reg(r, a), b == NONE ? imm : reg(r, b)));
-    } else if (op == isa.OP_JMP) {
-      pc = <u32>imm;
-    } else if (op == isa.OP_BZ) {
-      if (reg(r, a) == 0) pc = <u32>imm;
-    } else if (op == isa.OP_BNZ) {
-      if (reg(r, a) != 0) pc = <u32>imm;
-    } else if (op == isa.OP_CPU) {
-      store<u64>(r + (<usize>dst << 3), cpu);
-    } else if (op == isa.OP_TASK) {
-      store<u64>(r + (<usize>dst << 3), <u64>(<u32>(load<u32>(hw(cpu), HW_TASK) - 1)));
-    } else if (op == isa.OP_PROMISE) {
-      promise(cpu, <u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc - 1);
-    } else if (op == isa.OP_WINDOW) {
-      enterWindow(cpu, <u32>imm);
-    } else if (op == isa.OP_COUNT) {
-      count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a));
-    } else if (op == isa.OP_MARK) {
-      if (imm < 2) shootdownMark(cpu, imm == 1);
-      else flushMark(cpu, imm == 3);
-    } else if (op == isa.OP_CLEAN) {
-      judgeClean(<u32>reg(r, a), pc - 1);
-    } else if (op == isa.OP_DIRTY) {
-      recordDirty(<u32>reg(r, a));
-    } else if (op == isa.OP_SLEEP) {
-      mightSleep(cpu, pc - 1);
-    } else if (op == isa.OP_END) {
-      tally(cpu, FREE_OPS, n + 1);
-      end(cpu, a == NONE ? 0 : reg(r, a));
-      return NO_PC;
-    } else {
-      panic(TRAP_BAD_OP, (<u64>pc << 32) | op);
+    switch (op) {
+      case isa.OP_LI: put(r, w, imm); break;
+      case isa.OP_MOV: put(r, w, x); break;
+      case isa.OP_ADD: put(r, w, x + y); break;
+      case isa.OP_SUB: put(r, w, x - y); break;
+      case isa.OP_AND: put(r, w, x & y); break;
+      case isa.OP_OR: put(r, w, x | y); break;
+      case isa.OP_XOR: put(r, w, x ^ y); break;
+      case isa.OP_SHL: put(r, w, x << (y & 63)); break;
+      case isa.OP_SHR: put(r, w, x >> (y & 63)); break;
+      case isa.OP_EQ: put(r, w, x == y ? 1 : 0); break;
+      case isa.OP_NE: put(r, w, x != y ? 1 : 0); break;
+      case isa.OP_LTU: put(r, w, x < y ? 1 : 0); break;
+      case isa.OP_LEU: put(r, w, x <= y ? 1 : 0); break;
+      case isa.OP_JMP: pc = <u32>imm; break;
+      case isa.OP_BZ: if (x == 0) pc = <u32>imm; break;
+      case isa.OP_BNZ: if (x != 0) pc = <u32>imm; break;
+      case isa.OP_CPU: put(r, w, cpu); break;
+      case isa.OP_TASK: put(r, w, <u64>(<u32>(load<u32>(hw(cpu), HW_TASK) - 1))); break;
+      case isa.OP_END:
+        tally(cpu, FREE_OPS, n + 1);
+        end(cpu, (<u32>(w >> 16) & 255) == NONE ? 0 : x);
+        return NO_PC;
+      default:
+        ghost(cpu, op, r, w, imm, pc - 1);
     }
   }
   panic(TRAP_RUNAWAY, pc);
   return NO_PC;
+}
+
+/** What only the oracle and the statistics see. */
+function ghost(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): void {
+  const a = <u32>(w >> 16) & 255;
+  switch (op) {
+    case isa.OP_PROMISE:
+      promise(cpu, <u32>reg(r, a), reg(r, <u32>(w >> 24) & 255), reg(r, <u32>(w >> 32) & 255), <u32>imm, pc);
+      break;
+    case isa.OP_WINDOW: enterWindow(cpu, <u32>imm); break;
+    case isa.OP_COUNT: count(cpu, <u32>imm, a == NONE ? 1 : reg(r, a)); break;
+    case isa.OP_MARK:
+      if (imm < 2) shootdownMark(cpu, imm == 1);
+      else flushMark(cpu, imm == 3);
+      break;
+    case isa.OP_CLEAN: judgeClean(<u32>reg(r, a), pc); break;
+    case isa.OP_DIRTY: recordDirty(<u32>reg(r, a)); break;
+    case isa.OP_SLEEP: mightSleep(cpu, pc); break;
+    default: panic(TRAP_BAD_OP, (<u64>pc << 32) | op);
+  }
 }
 
 /** The current context ends: its registers are cleared, so that finished programs leave equal states. */
@@ -126,7 +126,9 @@ function end(cpu: u32, status: u64): void {
   const c = hw(cpu);
   const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
   drainAll(cpu);
-  memory.fill(c + (inIrq ? hwRegs1 : HW_REGS), 0, <usize>(config(CFG_REGISTERS) + 1) << 3);
+  const r = c + (inIrq ? hwRegs1 : HW_REGS);
+  const bytes = <usize>(config(CFG_REGISTERS) + 1) << 3;
+  for (let at: usize = 0; at < bytes; at += 8) store<u64>(r + at, 0);
   store<u64>(c + (inIrq ? HW_STATUS1 : HW_STATUS0), status);
   store<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0), 0);
   store<u32>(c + (inIrq ? HW_PC1 : HW_PC0), 0);

@@ -301,17 +301,23 @@ export function isNextPrivate(cpu: u32): bool {
   return op == isa.OP_INVLPG || op == isa.OP_WORK;
 }
 
+/** Executes the step at `pc` on the registers at `r`: its price in cycles, or BLOCKED. */
+// @ts-ignore: decorator
+@inline
+export function execute(cpu: u32, r: usize, pc: u32): i32 {
+  const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
+  const w = load<u64>(ip);
+  return shared(cpu, <u32>w & 255, r, w, load<u64>(ip, 8), pc);
+}
+
 /** Executes one step of a CPU: its price in cycles, BLOCKED, or ENDED when there is none. */
 export function step(cpu: u32): i32 {
   const c = hw(cpu);
   const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
   if (load<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0)) == 0) return ENDED;
   const pcAt = c + (inIrq ? HW_PC1 : HW_PC0);
-  const r = c + (inIrq ? hwRegs1 : HW_REGS);
   const pc = load<u32>(pcAt);
-  const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
-  const w = load<u64>(ip);
-  const cost = shared(cpu, <u32>w & 255, r, w, load<u64>(ip, 8), pc);
+  const cost = execute(cpu, c + (inIrq ? hwRegs1 : HW_REGS), pc);
   if (cost < 0) return cost;
   if (!inIrq && load<u32>(c, HW_STARTED) == 0) callBegins(cpu);
   store<u32>(pcAt, pc + 1);

@@ -83,9 +83,14 @@ export function noteWritten(address: usize): void {
 }
 
 /** Whoever waits for a word that `writer` wrote in this step tries again, now. */
+// @ts-ignore: decorator
+@inline
 export function wakeAll(writer: u32): void {
+  if (load<u32>(WRITTEN) != 0) wakeWritten(writer);
+}
+
+function wakeWritten(writer: u32): void {
   const n = load<u32>(WRITTEN);
-  if (n == 0) return;
   store<u32>(WRITTEN, 0);
   for (let i: u32 = 0; i < n; i++) wakeWaiters(writer, <usize>load<u32>(WRITTEN + 4 + (<usize>i << 2)));
 }

@@ -47,27 +47,23 @@ function hasTrap(k: usize): bool {
   return kind != TRAP_NONE && kind != TRAP_DRY;
 }
 
-/** Runs the event that weaveTime() announced. */
-export function weaveEvent(cpu: u32): void {
+/** Takes the pending interrupt, if it has arrived and the CPU can take it. Returns whether it has. */
+export function takeInterrupt(cpu: u32): bool {
+  if (!canDeliver(cpu)) return false;
   const k = clk(cpu);
-  if (canDeliver(cpu)) {
-    const clock = load<u64>(k, CK_CLOCK);
-    const arrival = load<u64>(k, CK_ARRIVAL);
-    const mode = load<u32>(k, CK_MODE);
-    const waits = mode == MODE_KERNEL ? isWaiting(cpu) : mode == MODE_IDLE && readyTime(cpu) >= arrival;
-    if (arrival <= clock || waits) {
-      interrupt(cpu, arrival);
-      return;
-    }
-    // An interrupt that is still on its way does not stop user code.
-    if (mode == MODE_USER && !hasTrap(k)) return;
-  }
-  if (load<u32>(hw(cpu), HW_IN_IRQ) != 0 || load<u32>(k, CK_MODE) == MODE_KERNEL) {
-    kernelStep(cpu);
-    return;
-  }
-  if (load<u32>(k, CK_MODE) == MODE_USER) handleTrap(cpu);
-  else leaveIdle(cpu);
+  const arrival = load<u64>(k, CK_ARRIVAL);
+  const mode = load<u32>(k, CK_MODE);
+  const waits = mode == MODE_KERNEL ? isWaiting(cpu) : mode == MODE_IDLE && readyTime(cpu) >= arrival;
+  if (arrival > load<u64>(k, CK_CLOCK) && !waits) return false;
+  interrupt(cpu, arrival);
+  return true;
+}
+
+/** Runs the event that weaveTime() announced outside the kernel. An interrupt that is still on its way does not stop user code. */
+export function userEvent(cpu: u32): void {
+  const k = clk(cpu);
+  if (load<u32>(k, CK_MODE) != MODE_USER) leaveIdle(cpu);
+  else if (hasTrap(k) || !canDeliver(cpu)) handleTrap(cpu);
 }
 
 function interrupt(cpu: u32, arrival: u64): void {
@@ -84,31 +80,6 @@ function interrupt(cpu: u32, arrival: u64): void {
   settle(cpu);
   wakeAll(cpu);
   if (load<u32>(hw(cpu), HW_IN_IRQ) == 0) spend(cpu, price(PRICE_IRQ_EXIT), CYCLES_IRQ);
-}
-
-function kernelStep(cpu: u32): void {
-  const k = clk(cpu);
-  const inIrq = load<u32>(hw(cpu), HW_IN_IRQ) != 0;
-  if (!inIrq && !isLive(cpu)) {
-    ended(cpu);
-    return;
-  }
-  const cost = step(cpu);
-  if (cost == BLOCKED) {
-    beginWait(cpu, blockedOn, blockedOnLock);
-    return;
-  }
-  // The task of an interrupted waiter is still in its queue.
-  if (!inIrq) leaveQueue(cpu);
-  spend(cpu, cost, inIrq ? CYCLES_IRQ : CYCLES_KERNEL);
-  tally(cpu, KERNEL_STEPS, 1);
-  // The clock's choice among the legal ones: a store becomes visible as soon as its step is over.
-  observe(EVENT_DRAIN_ALL, cpu);
-  drainAll(cpu);
-  settle(cpu);
-  wakeAll(cpu);
-  if (inIrq && load<u32>(hw(cpu), HW_IN_IRQ) == 0) spend(cpu, price(PRICE_IRQ_EXIT), CYCLES_IRQ);
-  if (!inIrq && !isLive(cpu)) ended(cpu);
 }
 
 /** Enters the kernel at an entry; arguments are in the registers. */
@@ -144,7 +115,7 @@ function handleTrap(cpu: u32): void {
 }
 
 /** The program of the task context ended. */
-function ended(cpu: u32): void {
+export function ended(cpu: u32): void {
   const k = clk(cpu);
   const entry = load<u32>(k, CK_ENTRY);
   if (entry == config(CFG_SWITCH_INDEX)) {
