@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { MUTANTS, type MutantName } from "../src/kernel/options.js";
 import { LOAD, SHARED_MEMORY, STORE, Stage, type StageOptions, sharedFile } from "./kernel-stage.js";
 
+const WRITE = 1n << 1n;
 const DIRTY = 1n << 6n;
 const covered: string[] = [];
 
@@ -76,6 +77,25 @@ canary(
   },
   { right: { writable: true, mapcount: 1n }, wrong: { writable: true, mapcount: 0n } },
 );
+
+/** Both processes have written to a page of a file, and the first one has it written back. */
+function writtenBack(stage: Stage): [mayWrite: boolean, reached: boolean, ...broken: string[]] {
+  stage.threads(4, sharedFile(1));
+  stage.task(5, 1);
+  stage.switch(1, 5);
+  stage.call(1, "mmap", 0, 4, sharedFile(1));
+  for (const cpu of [0, 1]) stage.touch(cpu, 0, STORE);
+  stage.call(0, "msync", 0, 4);
+  return [(stage.pte(1, 0) & WRITE) !== 0n, ...late(stage, 1, 0, STORE)];
+}
+canary("B-mkclean-one-mm", { entries: ["msync"] }, writtenBack, {
+  right: [false, false],
+  wrong: [true, true],
+});
+canary("B-mkclean-one-flush", { entries: ["msync"] }, writtenBack, {
+  right: [false, false],
+  wrong: [false, true, "lost-dirty"],
+});
 
 canary(
   "A-lazy-no-catch-up",

@@ -169,6 +169,33 @@ test("msync() leaves a page clean and write-protected, and a write makes it dirt
   expect([isDirty(), has(stage, 0, DIRTY)]).toEqual([true, true]);
 });
 
+test("msync() finds a page of the file wherever a process maps it, also behind fork()", () => {
+  const stage = new Stage({ entries: ["msync", "fork"], cpus: 3 }).threads(4, sharedFile(1));
+  stage.call(0, "fork", 1, 5);
+  stage.task(6, 2);
+  for (const [cpu, task] of [
+    [1, 5],
+    [2, 6],
+  ] as const)
+    stage.switch(cpu, task);
+  // Page 1 of the file, one page higher than the others have it.
+  stage.call(2, "mmap", 2, 4, sharedFile(1) | (((1n << 44n) - 1n) << 20n));
+  for (const [cpu, vpn] of [
+    [0, 1],
+    [1, 1],
+    [2, 2],
+  ] as const)
+    stage.touch(cpu, vpn, STORE);
+  expect(stage.pfn(2, 2)).toBe(stage.pfn(0, 1));
+  stage.call(0, "msync", 0, 4);
+  expect([stage.reaches(0, 1, STORE), stage.reaches(1, 1, STORE), stage.reaches(2, 2, STORE)]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+  expect(stage.violations()).toEqual([]);
+});
+
 describe("a write fault while a flush is pending", () => {
   /** CPU 0 has announced a flush and not made it; CPU 1 writes to a read-only page of a mapping of this kind. Flushes are counted. */
   function flushesOnFault(pending: string, mapping: bigint): number {

@@ -43,6 +43,7 @@ export const EVERYTHING: Mix = {
     "madvise",
     "brk",
     "mremap",
+    "msync",
     "fork",
     "exec",
     "exit",
@@ -183,7 +184,7 @@ export class RandomRun {
     const end = start + 1 + this.#below(PAGES - start);
     const seldom = this.#below(6) === 0;
     if (entry === "mmap") this.#begin(cpu, entry, [start, end, MAPPINGS[this.#below(MAPPINGS.length)]!]);
-    else if (entry === "munmap") this.#begin(cpu, entry, [start, end]);
+    else if (entry === "munmap" || entry === "msync") this.#begin(cpu, entry, [start, end]);
     else if (entry === "mprotect") this.#begin(cpu, entry, [start, end, this.#below(8)]);
     else if (entry === "madvise") this.#begin(cpu, entry, [start, end, ADVICE[this.#below(ADVICE.length)]!]);
     else if (entry === "brk") this.#begin(cpu, entry, this.#below(2) === 0 ? [start, end] : [end, start]);

@@ -30,6 +30,7 @@ test("there is a scenario for each race", () => {
     "B-collapse-copy",
     "B-gen-nobump",
     "B-lock-exclusion",
+    "B-mkclean-mms",
     "B-mremap-truncate",
     "B-v5-refcount",
   ]);

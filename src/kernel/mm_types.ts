@@ -2,6 +2,8 @@
 
 import {
   type Builder,
+  bit,
+  bits,
   bool,
   cpumask,
   type Expr,
@@ -9,11 +11,15 @@ import {
   record,
   rwlock,
   spinlock,
+  struct,
   type U64,
   u64,
 } from "../dsl/index.js";
 import { padding } from "./padding.js";
 import { task_struct } from "./task.js";
+
+/** The place of an address space in the list `i_mmap`. `next` is a pointer, 0 at the end. */
+export const i_mmap_link = struct("i_mmap_link", { listed: bit(0), next: bits(1, 40) });
 
 /**
  * Source: linux include/linux/mm_types.h, struct mm_struct, and arch/x86/include/asm/mmu.h, mm_context_t.
@@ -30,7 +36,9 @@ export const mm_struct = record("mm", {
   pgd: u64,
   /** Guards the upper levels of the page table; tables below have locks of their own. */
   page_table_lock: spinlock("page_table_lock"),
-  padBeforeMmapLock: padding(4),
+  /** Changes under mmap_lock and i_mmap_rwsem only. */
+  i_mmap_link,
+  padBeforeMmapLock: padding(3),
   mmap_lock: rwlock("mmap_lock"),
   /** Gathers that are open: page tables may be stricter than TLBs. */
   tlb_flush_pending: u64,

@@ -16,6 +16,7 @@ import { resetFilter } from "./mm_types-pending.js";
 import { tlb_finish_mmu, tlb_gather_mmu } from "./mmu_gather.js";
 import type { mmu_gather } from "./mmu_gather-batch.js";
 import type { KernelOptions } from "./options.js";
+import { vma_link_file } from "./rmap-file.js";
 import { type FoundVma, find_vma, heap_vma, vm_area_struct } from "./vma.js";
 
 /** Whether anything is mapped in [start, end). Source: linux mm/vma.c, vma_find() of do_vmi_munmap(). */
@@ -92,6 +93,7 @@ export function mmap(opt: KernelOptions): ProgramSource {
         k.promise(mm.root, start, end, "none");
       });
       k.work("mmap_region");
+      vma_link_file(k, mm, vm_area_struct.as(value));
       k.setRange("vma_iter_store_new", mm.id, start, end, value);
     });
   });
@@ -124,7 +126,10 @@ export function brk(opt: KernelOptions): ProgramSource {
 export function image(_opt: KernelOptions): ProgramSource {
   return program("image", ["start", "end", "value"], (k, { start, end, value }) => {
     const mm = current_mm(k);
-    k.writeLocked(mm.mmap_lock, () => k.setRange("vma_iter_store_new", mm.id, start, end, value));
+    k.writeLocked(mm.mmap_lock, () => {
+      vma_link_file(k, mm, vm_area_struct.as(value));
+      k.setRange("vma_iter_store_new", mm.id, start, end, value);
+    });
   });
 }
 

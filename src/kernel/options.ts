@@ -66,6 +66,9 @@ export const MUTANTS = {
   "B-dec-early": "tlb_flush_pending is lowered before the flush is complete",
   "B-madv-miss": "a gather does not notice that another one is open",
   "B-zap-mkclean": "dirty file pages leave the reverse map before the TLBs are flushed",
+  "B-mkclean-one-mm": "write-back protects a page in the address space that asks for it, and in no other",
+  "B-mkclean-one-flush":
+    "write-back flushes a page in the address space that asks for it, wherever it was mapped",
   "B-collapse-no-flush": "khugepaged copies pages and frees them before the TLBs are flushed",
   "B-mremap-flush-late": "mremap flushes moved entries after it has dropped the page-table locks",
   "B-bool-pending": "tlb_flush_pending says whether a flush is pending, and not how many are",

@@ -19,6 +19,7 @@ import { msync } from "./page-writeback.js";
 import { ptdesc } from "./pgtable.js";
 import { tlbflush_unmap_batch } from "./rmap-batch.js";
 import { unified_unmap_batch } from "./rmap-batch-unified.js";
+import { i_mmap } from "./rmap-file.js";
 import { context_switch, runqueue } from "./sched.js";
 import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
@@ -52,6 +53,7 @@ export const kernelRecords: readonly AnyRecord[] = [
   swap_info,
   tlbflush_unmap_batch,
   unified_unmap_batch,
+  i_mmap,
 ];
 
 /** What the programs are assembled for. */

@@ -72,6 +72,11 @@ export function page_cache_key(vma: Vma, vpn: Expr<U64>): Expr<U64> {
   return vma.file_id.shl(44).or(vpn.add(vma.pgoff).and((1n << 44n) - 1n));
 }
 
+/** Where the mapping would have the page of a file with this key, in or out of its range. Source: linux mm/internal.h, vma_address(). */
+export function vma_address(vma: Vma, key: Expr<U64>): Expr<U64> {
+  return key.sub(vma.pgoff).and((1n << 44n) - 1n);
+}
+
 export interface FoundVma {
   readonly vma: Vma;
   readonly start: Expr<U64>;

@@ -14,7 +14,7 @@
  * write-protect, and writes. The search finds the lost store. Nobody has reported it; a flush before the unlock closes it.
  */
 
-import { type ProgramSource, program } from "../dsl/index.js";
+import { type ProgramSource, program, u64 } from "../dsl/index.js";
 import type { KernelOptions } from "../kernel/options.js";
 import { folio_mark_dirty, folio_remove_rmap, page } from "../kernel/page.js";
 import { write_page } from "../kernel/page-writeback.js";
@@ -55,10 +55,12 @@ function unmapAndKeep(opt: KernelOptions, flushesFirst: boolean): ProgramSource 
   });
 }
 
-/** What the flusher thread does with one page. */
+/** What the flusher thread does with one page, which nothing maps by then. */
 function writeback(opt: KernelOptions): ProgramSource {
   return program("writeback", ["pfn", "mm", "vpn"], (k, { pfn, mm, vpn }) => {
-    k.writeLocked(page.at(pfn).folio_lock, () => write_page(k, opt, mmNumber(k, mm), pfn, vpn));
+    k.writeLocked(page.at(pfn).folio_lock, () =>
+      write_page(k, opt, mmNumber(k, mm), { pfn, key: u64.of(0) }, vpn),
+    );
   });
 }
 
