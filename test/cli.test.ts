@@ -82,6 +82,11 @@ describe("a mistake is one line on stderr and exit code 2", () => {
       "cannot write --json /no/such/folder/x.json: ENOENT",
     ],
     [["run", ...small, "--json", tmpdir()], "it is a folder"],
+    [["run", ...small, "--quiet=maybe"], "--quiet takes no value; got 'maybe'"],
+    [["run", ...small, "--", "--cpus", "4"], "unexpected argument '--cpus' behind --"],
+    [["replay", "-"], "unexpected argument '-': standard input is not read; name a file"],
+    [["check", "--quiet", "-"], "unexpected argument '-'"],
+    [["replay", "/dev/zero"], "expected a file, which every run can read from its beginning, saw a device"],
   ])("%j", async (args, message) => {
     const { code, stdout, stderr } = await shootdown(args);
     expect(stderr).toContain(message);

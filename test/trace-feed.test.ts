@@ -262,9 +262,25 @@ describe("what a replay refuses", () => {
     await expect(run(workload, 64, 1)).rejects.toThrow(/room for 1030 copies in one address space/);
   });
 
-  test("a range beyond user space", async () => {
-    const path = await recorded("7 mmap(NULL, 0x1000000000000, PROT_READ, MAP_PRIVATE, 3, 0) = 0x10000\n");
-    await expect(replay([path], {}, 64, 1)).rejects.toThrow(/ranges of at least a byte, below 2\^47/);
+  test.each([
+    "mmap(NULL, 0x1000000000000, PROT_READ, MAP_PRIVATE, 3, 0) = 0x10000",
+    "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7ffffffff001",
+    "munmap(0x10000, 0) = 0",
+    "mprotect(0x10000, 9223372036854775808, PROT_READ) = 0",
+    "mremap(0x10000, 4096, 0, MREMAP_MAYMOVE) = 0x10000",
+    "brk(NULL) = 0x800000001000",
+  ])("a range beyond user space, or of nothing: %s", async (call) => {
+    const path = await recorded(`7 munmap(0x10000, 4096) = 0\n7 ${call}\n`);
+    await expect(replay([path], {}, 64, 1)).rejects.toThrow(
+      /:2: expected \w+ of a range of at least a byte, below 2\^47/,
+    );
+    const { feed } = await replay([path], { lenient: true }, 64, 1);
+    expect(feed.summary).toMatchObject({ skipped: 1 });
+  });
+
+  test("an access that ends behind user space", async () => {
+    const path = await recorded("==1== x\n L 7ffffffffff8,8\n L 7fffffffffff,8\n");
+    await expect(replay([path], {}, 64, 1)).rejects.toThrow(/:3: expected a line of Valgrind's lackey/);
   });
 });
 

@@ -11,7 +11,7 @@ import { listCommand } from "./list.js";
 import { replayCommand } from "./replay.js";
 import { runCommand } from "./run.js";
 import { traceCommand } from "./trace.js";
-import { commandNames, usageError } from "./usage.js";
+import { commandNames, refuseLost, usageError } from "./usage.js";
 import { validateCommand } from "./validate.js";
 
 const commands: readonly CommandModule[] = [
@@ -58,6 +58,7 @@ async function parse(args: readonly string[]): Promise<void> {
     .locale("en")
     .version(version())
     .help()
+    .middleware(() => refuseLost(args, flagNames(cli)), true)
     .exitProcess(false)
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .fail((message, error) => {
@@ -77,6 +78,11 @@ function layOutHelpOnDemand(cli: Argv): void {
     getInternalMethods(): { getUsageInstance(): { cacheHelpMessage: () => void } };
   }
   (cli as unknown as Internals).getInternalMethods().getUsageInstance().cacheHelpMessage = () => {};
+}
+
+/** Those of them that take no value. */
+function flagNames(cli: Argv): string[] {
+  return (cli as unknown as { getOptions(): { boolean: string[] } }).getOptions().boolean;
 }
 
 /** The options of the command that is being parsed. The types leave getOptions() out. */

@@ -26,6 +26,29 @@ export function usageError(message: string, args: readonly string[], options: re
   return new UsageError(message.replaceAll("\n", " "));
 }
 
+/**
+ * What yargs takes and then loses: "-" that is no option's value, what stands behind "--", and a word for a flag.
+ *
+ * `args` is the command line after the program's name; `flags` are the names of options without a value.
+ * Throws: UsageError for the first of them.
+ */
+export function refuseLost(args: readonly string[], flags: readonly string[]): void {
+  const isFlag = (name: string): boolean => flags.includes(name);
+  for (const [index, arg] of args.entries()) {
+    if (arg === "--" && index < args.length - 1)
+      throw new UsageError(
+        `unexpected argument '${args[index + 1]}' behind --: names and options stand before it`,
+      );
+    const before = args[index - 1] ?? "";
+    const isValue = before.startsWith("-") && before !== "-" && !isFlag(before.replace(/^-+/, ""));
+    if (arg === "-" && !isValue)
+      throw new UsageError("unexpected argument '-': standard input is not read; name a file");
+    const [, name, word] = /^--([^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (name !== undefined && isFlag(name) && word !== "true" && word !== "false")
+      throw new UsageError(`--${name} takes no value; got '${word}'`);
+  }
+}
+
 function unknownArgument(
   given: string,
   args: readonly string[],

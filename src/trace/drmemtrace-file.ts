@@ -17,6 +17,7 @@ import {
 } from "./drmemtrace-records.js";
 import { InputError } from "./errors.js";
 import type { CallEvent, EventBlock, ReaderCounts } from "./event.js";
+import { addressEnd } from "./mm-call.js";
 import type { ByteSource } from "./open.js";
 import { RecordWindow } from "./records.js";
 
@@ -90,14 +91,15 @@ export class ThreadFile {
       const word = words[3 * at]!;
       const kind = accessOf[word & 0xff]!;
       const high = words[3 * at + 2]!;
-      if ((word & 0xff00) === 0 && kind !== 255 && high < 0x8000) {
+      const address = high * 2 ** 32 + words[3 * at + 1]!;
+      if ((word & 0xff00) === 0 && kind !== 255 && address + (word >>> 16) <= addressEnd) {
         if (thread < 0) {
           stop = "start";
           break;
         }
         kinds[row] = kind as AccessKind;
         threads[row] = thread;
-        addresses[row] = high * 2 ** 32 + words[3 * at + 1]!;
+        addresses[row] = address;
         sizes[row] = word >>> 16;
         row++;
         continue;

@@ -4,6 +4,7 @@ import { ViewThreads } from "./drmemtrace-view-threads.js";
 import { excerpt, InputError } from "./errors.js";
 import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
 import type { LineWindow } from "./lines.js";
+import { addressEnd } from "./mm-call.js";
 
 const [newline, space, colon, dot] = [10, 32, 58, 46];
 const [letterW, letterT, zero] = [87, 84, 48];
@@ -177,7 +178,8 @@ export class DrmemtraceViewReader implements TraceReader {
       this.counts.other(isAgain ? "noFetch" : kernelSpace);
       return undefined;
     }
-    if (address >= 2 ** 47 || Number(size) > sizeMax) return "an address of 48 bits, and a size of 16";
+    if (address + Number(size) > addressEnd || Number(size) > sizeMax)
+      return "an address of 48 bits, and a size of 16";
     const thread = this.#threads.run(block);
     block.access(thread, kinds[name.charCodeAt(0)] as AccessKind, address, Number(size));
     return undefined;

@@ -14,6 +14,9 @@ export interface AccessEvent {
   readonly size: number;
 }
 
+/** Omit, for each member of a union by itself. */
+export type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
 /** A system call that succeeded and that changes an address space or the set of threads. */
 export type CallEvent = { readonly thread: number } & (
   | {

@@ -1,6 +1,6 @@
 import { type AccessKind, FETCH, LOAD, MODIFY, STORE } from "../workload/feed.js";
 import { CLONE_VFORK, CLONE_VM, type EventBlock, type ReaderCounts } from "./event.js";
-import { mmCall, mmCallNames } from "./mm-call.js";
+import { addressEnd, mmCall, mmCallNames, rangeProblem } from "./mm-call.js";
 
 /** An access that the reader has not taken: one that follows a result on the same line. */
 const access = /^(I {2}| [LSM] )([0-9a-f]{8,12}),(\d{1,5})$/;
@@ -77,7 +77,7 @@ export class LackeyLog {
     if (match === null) return false;
     const [, letter, address, size] = match as unknown as [string, string, string, string];
     const [from, bytes] = [Number.parseInt(address, 16), Number(size)];
-    if (from >= 2 ** 47 || bytes === 0) return false;
+    if (from + bytes > addressEnd || bytes === 0) return false;
     block.access(this.thread, kinds[letter]!, from, bytes);
     return true;
   }
@@ -162,8 +162,9 @@ export class LackeyLog {
     }
     const event = mmCall(call.name, call.args.map(Number), value, thread);
     if (event === undefined) return problem;
-    block.call(event);
-    return undefined;
+    const wrong = rangeProblem(event);
+    if (wrong === undefined) block.call(event);
+    return wrong;
   }
 
   /** The child's accesses are not in this file, or cannot be told apart: it ends at once. */

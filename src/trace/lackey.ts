@@ -3,6 +3,7 @@ import { excerpt, InputError } from "./errors.js";
 import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
 import { LackeyLog } from "./lackey-log.js";
 import type { LineWindow } from "./lines.js";
+import { addressEnd } from "./mm-call.js";
 
 const newline = 10;
 const carriageReturn = 13;
@@ -17,7 +18,6 @@ const dataKind = byteTable("LSM", (index) => [LOAD, STORE, MODIFY][index]!);
 /** Lackey pads addresses to 8 digits. */
 const digitsMin = 8;
 const digitsHigh = 6;
-const addressMax = 2 ** 47;
 /** No instruction accesses more than XSAVE does, and that is well below this. */
 const sizeMax = 65_536;
 /** Rows that one line other than an access may need. */
@@ -101,7 +101,7 @@ export class LackeyReader implements TraceReader {
         digit = hexValue[bytes[++cursor]!]!;
       }
       const address = high * (1 << (4 * lowDigits)) + low;
-      if (bytes[cursor] !== comma || cursor - digitsAt < digitsMin || address >= addressMax) break;
+      if (bytes[cursor] !== comma || cursor - digitsAt < digitsMin) break;
 
       let size = 0;
       let byte = bytes[++cursor]!;
@@ -110,7 +110,7 @@ export class LackeyReader implements TraceReader {
         byte = bytes[++cursor]!;
       }
       if (byte === carriageReturn) byte = bytes[++cursor]!;
-      if (byte !== newline || size === 0 || size > sizeMax) break;
+      if (byte !== newline || size === 0 || size > sizeMax || address + size > addressEnd) break;
 
       kinds[row] = kind;
       threads[row] = thread;

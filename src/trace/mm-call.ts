@@ -1,9 +1,29 @@
-import { type CallEvent, MAP_ANONYMOUS, MAP_SHARED } from "./event.js";
+import { type CallEvent, type DistributiveOmit, MAP_ANONYMOUS, MAP_SHARED } from "./event.js";
 
 /** System calls whose arguments and result say what they did to an address space. */
 export const mmCallNames: ReadonlySet<string> = new Set([
   ...["mmap", "munmap", "mprotect", "madvise", "brk", "mremap"],
 ]);
+
+/** User addresses are below this. */
+export const addressEnd = 2 ** 47;
+
+const emptyIsNothing: ReadonlySet<string> = new Set(["mprotect", "madvise"]);
+
+/** What a successful call should have been about instead, or undefined where its ranges are those of a program. */
+export function rangeProblem(call: CallEvent | DistributiveOmit<CallEvent, "thread">): string | undefined {
+  const ranges =
+    call.name === "mremap"
+      ? [call, { start: call.newStart, length: call.newLength }]
+      : call.name === "brk"
+        ? [{ start: 0, length: call.end }]
+        : "length" in call
+          ? [call]
+          : [];
+  const least = emptyIsNothing.has(call.name) ? 0 : 1;
+  const isSound = ranges.every(({ start, length }) => length >= least && start + length <= addressEnd);
+  return isSound ? undefined : `${call.name} of a range of at least a byte, below 2^47`;
+}
 
 /** (unsigned int)-1, the file descriptor of a mapping without a file. */
 const noFile = 0xffff_ffff;

@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { createReadStream, type Stats } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { pipeline, type Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { InputError } from "./errors.js";
@@ -76,6 +76,10 @@ export function compressionOf(magic: Uint8Array): Compression {
 
 async function firstBytes(file: string): Promise<Uint8Array> {
   try {
+    const found = await stat(file);
+    // Each run reads the recording from its beginning, and opening a pipe would wait for somebody to write.
+    if (!found.isFile() && !found.isDirectory())
+      throw new InputError({ file }, "a file, which every run can read from its beginning", kindOf(found));
     const handle = await open(file, "r");
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(magicBytes), 0, magicBytes, 0);
@@ -84,8 +88,12 @@ async function firstBytes(file: string): Promise<Uint8Array> {
       await handle.close();
     }
   } catch (error) {
-    throw unreadable(file, error);
+    throw error instanceof InputError ? error : unreadable(file, error);
   }
+}
+
+function kindOf(found: Stats): string {
+  return found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
 }
 
 function readable(file: string): Readable {

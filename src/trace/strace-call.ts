@@ -1,9 +1,15 @@
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../workload/vma-word.js";
-import { type CallEvent, CLONE_VFORK, CLONE_VM, MAP_ANONYMOUS, MAP_SHARED } from "./event.js";
+import {
+  type CallEvent,
+  CLONE_VFORK,
+  CLONE_VM,
+  type DistributiveOmit,
+  MAP_ANONYMOUS,
+  MAP_SHARED,
+} from "./event.js";
 
 /** A call of a thread that is known by its id only; `child` of thread and fork is an id too. */
 export type StraceCall = DistributiveOmit<CallEvent, "thread">;
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 type Symbols = Readonly<Record<string, number>>;
 const protections: Symbols = { PROT_READ, PROT_WRITE, PROT_EXEC };

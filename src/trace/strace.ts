@@ -1,6 +1,7 @@
 import { excerpt, InputError } from "./errors.js";
 import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
 import type { Lines } from "./lines.js";
+import { rangeProblem } from "./mm-call.js";
 import { actsAtItsStart, hasEffect, straceCall } from "./strace-call.js";
 import { parseStraceLine, type StraceLine } from "./strace-line.js";
 import { EffectOrder, type Entry } from "./strace-order.js";
@@ -136,6 +137,8 @@ export class StraceReader implements TraceReader {
     }
     const call = straceCall(name, begun === undefined ? line.args : joined(begun.args, line.args), value);
     if (call === undefined) return `arguments of ${name}`;
+    const problem = rangeProblem(call);
+    if (problem !== undefined) return problem;
     if (call.name === "thread" || call.name === "fork") this.#created.add(call.child);
     entry.call = call;
     return undefined;

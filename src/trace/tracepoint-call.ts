@@ -1,7 +1,6 @@
-import { type CallEvent, MAP_ANONYMOUS, MAP_SHARED } from "./event.js";
+import { type CallEvent, type DistributiveOmit, MAP_ANONYMOUS, MAP_SHARED } from "./event.js";
 import type { RecordedCall } from "./tracepoint-stream.js";
 
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 /** A change of an address space by a thread that is known by its id only. */
 export type MemoryCall = DistributiveOmit<
   Extract<CallEvent, { name: "mmap" | "munmap" | "mprotect" | "madvise" | "brk" | "mremap" | "exec" }>,

@@ -7,6 +7,7 @@ import {
   type TraceReader,
 } from "./event.js";
 import type { Lines } from "./lines.js";
+import { addressEnd } from "./mm-call.js";
 import { actsAtItsEnd, memoryCall } from "./tracepoint-call.js";
 import { FAULT_FETCH, FAULT_WRITE } from "./tracepoint-event.js";
 import type { LineParser } from "./tracepoint-line.js";
@@ -17,8 +18,6 @@ import {
   TracepointStream,
 } from "./tracepoint-stream.js";
 
-/** User addresses are below this; faults on others are the kernel's own. */
-const addressEnd = 2 ** 47;
 /** Rows that one event can become: a process that comes from nowhere is a fork, an exec, and what it does. */
 const rowsMax = 3;
 
@@ -78,6 +77,7 @@ export class TracepointReader implements TraceReader {
         if (actsAtItsEnd(event.call.name)) this.#call(event.call, event, block);
         return;
       case "fault": {
+        // Faults on other addresses are the kernel's own.
         if (event.address < 0 || event.address >= addressEnd) return;
         const { error } = event;
         const kind = (error & FAULT_FETCH) !== 0 ? FETCH : (error & FAULT_WRITE) !== 0 ? STORE : LOAD;
