@@ -31,7 +31,7 @@ export const TASK_ENDED: u32 = 5;
 
 // Header of `callsDone`: {watermark u64, task top u32, live u32, waiting u32, starved u32, now u64}; the bits follow at +64.
 const WATERMARK: usize = 0;
-const TASK_TOP: usize = 8;
+export const TASK_TOP: u32 = 8;
 const LIVE: usize = 12;
 const WAITING: usize = 16;
 const STARVED: usize = 20;
@@ -52,7 +52,7 @@ export function recordAt(task: u32, position: u64): usize {
 // @ts-ignore: decorator
 @inline
 export function taskTop(): u32 {
-  return load<u32>(callsDone, TASK_TOP);
+  return load<u32>(callsDone + TASK_TOP);
 }
 
 export function liveTasks(): u32 {

@@ -10,7 +10,9 @@ export function placeOf(file: string): string {
   return fileURLToPath(new URL(file, root));
 }
 
-/** Compiled modules look for the engine beside themselves, in build/bench/build: puts the built one there. */
+/** Compiled modules look for what is built of assembly/ beside themselves, in build/bench/build: puts it there. */
 export function placeEngine(): void {
-  if (isCompiled) cpSync(placeOf("build/release.wasm"), placeOf("build/bench/build/release.wasm"));
+  for (const name of ["release.wasm", "trace.wasm"]) {
+    if (isCompiled) cpSync(placeOf(`build/${name}`), placeOf(`build/bench/build/${name}`));
+  }
 }

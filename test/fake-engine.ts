@@ -185,12 +185,17 @@ export class FakeEngine implements FeedSink {
     return this.#capacity - (appended - consumed);
   }
 
-  accesses(id: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void {
-    for (let row = from; row < to; row++) this.access(id, addresses[row]!, kinds[row]!);
+  accesses(id: number, words: Uint32Array, count: number): void {
+    for (let word = 0; word < 2 * count; word += 2) {
+      const [low, high] = [words[word]!, words[word + 1]!];
+      this.access(id, high * 2 ** 32 + (low - (low % 16)), low % 16);
+    }
   }
 
-  access(id: number, address: number, kind: number): void {
-    if (!(address >= 0 && address < 2 ** 47)) throw new Error(`address ${address}`);
+  access(id: number, exact: number, kind: number): void {
+    if (!(exact >= 0 && exact < 2 ** 47)) throw new Error(`address ${exact}`);
+    // No record holds more, however it is written.
+    const address = exact - (exact % 16);
     this.onAccess(id, address, kind);
     const version = this.#appended.version(id, Math.floor(address / 4096));
     this.#append(id, { is: "access", address, kind, version }, address + kind);

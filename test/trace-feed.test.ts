@@ -61,13 +61,13 @@ async function replay(
   return run(await openTraceWorkload(files, options), capacity, seed);
 }
 
-/** The accesses of a recording, each page that is touched by itself. */
+/** The accesses of a recording as records hold them, without their lowest four bits, each page that is touched by itself. */
 function pagesOf(events: readonly TraceEvent[]): [number, number, number][] {
   return events.flatMap((event) => {
     if (event.name !== "access") return [];
     const { thread, address, size, kind } = event;
     const next = (Math.floor(address / 4096) + 1) * 4096;
-    const first: [number, number, number] = [thread, address, kind];
+    const first: [number, number, number] = [thread, address - (address % 16), kind];
     return address + size > next ? [first, [thread, next, kind] as [number, number, number]] : [first];
   });
 }
@@ -190,9 +190,9 @@ describe("odd recordings", () => {
     const path = await recorded("I  04000ffe,4\n S 04001ffc,4\n");
     const { accesses } = await replay([path], {}, 64, 1);
     expect(accesses).toEqual([
-      [0, 0x4000ffe, 2],
+      [0, 0x4000ff0, 2],
       [0, 0x4001000, 2],
-      [0, 0x4001ffc, 1],
+      [0, 0x4001ff0, 1],
     ]);
   });
 });

@@ -80,29 +80,31 @@ class Feeder {
   }
 
   async refill(): Promise<void> {
-    const { tasks } = this.#world.size;
-    for (let task = 0; task < tasks; task++) {
+    for (let task = 0; task < this.#tasks.count; task++) {
       if (!this.#isHungry(task) || this.#sink.hasEnded(task)) continue;
       const work = this.#feed.refill(task, this.#sink);
       if (work !== undefined) await work;
     }
-    this.#markFull();
-    this.#checkProgress();
+    const used = Math.max(this.#tasks.count, this.#sink.used);
+    this.#markFull(used);
+    this.#checkProgress(used);
     this.#world.functions.fed();
   }
 
   /** Records consumed by all tasks. */
   consumed(): number {
-    return this.#sum((task) => this.#tasks.consumed(task));
+    let total = 0;
+    for (let task = 0; task < this.#tasks.count; task++) total += this.#tasks.consumed(task);
+    return total;
   }
 
   /** Dry now, or asleep because it was dry before. */
   #isHungry(task: number): boolean {
-    return (this.#tasks.flags(task) & this.#dry) !== 0 || this.#tasks.state(task) === "without records";
+    return (this.#tasks.flags(task) & this.#dry) !== 0 || this.#tasks.state(task) === starved;
   }
 
-  #markFull(): void {
-    for (let task = 0; task < this.#world.size.tasks; task++) {
+  #markFull(tasks: number): void {
+    for (let task = 0; task < tasks; task++) {
       const flags = this.#tasks.flags(task);
       const isFull = this.#sink.room(task) < this.#fullRoom;
       this.#tasks.setFlags(task, isFull ? flags | this.#full : flags & ~this.#full);
@@ -110,18 +112,13 @@ class Feeder {
   }
 
   /** Two refills in a row at one time without any record, and nothing consumed in between, would go on for ever. */
-  #checkProgress(): void {
-    const appended = this.#sum((task) => this.#sink.position(task));
+  #checkProgress(tasks: number): void {
+    let appended = 0;
+    for (let task = 0; task < tasks; task++) appended += this.#sink.position(task);
     const now = `${appended} ${this.consumed()} ${this.#world.functions.now()}`;
     if (now === this.#last)
       throw new UsageError(`the workload stopped giving work, and ${whoWaits(this.#world)}`);
     this.#last = now;
-  }
-
-  #sum(of: (task: number) => number): number {
-    let total = 0;
-    for (let task = 0; task < this.#world.size.tasks; task++) total += of(task);
-    return total;
   }
 }
 
@@ -134,6 +131,7 @@ const STATES = [
   "without records",
   "ended",
 ] as const;
+const starved = STATES.indexOf("without records");
 
 /** The engine's account of each task. */
 class TaskTimes {
@@ -142,8 +140,10 @@ class TaskTimes {
   readonly #stride: number;
   readonly #state: number;
   readonly #flags: number;
+  readonly #top: number;
 
   constructor(world: World) {
+    this.#top = (world.value("callsDone") + world.value("TASK_TOP")) / 4;
     this.#u32 = world.u32;
     this.#first = world.value("taskTime") / 4;
     this.#stride = world.value("TT_BYTES") / 4;
@@ -156,8 +156,14 @@ class TaskTimes {
     return this.#u32[at]! + this.#u32[at + 1]! * 2 ** 32;
   }
 
-  state(task: number): (typeof STATES)[number] {
-    return STATES[this.#u32[this.#first + task * this.#stride + this.#state]!]!;
+  /** One more than the last task that has begun. */
+  get count(): number {
+    return this.#u32[this.#top]!;
+  }
+
+  /** An index into STATES. */
+  state(task: number): number {
+    return this.#u32[this.#first + task * this.#stride + this.#state]!;
   }
 
   flags(task: number): number {
@@ -176,7 +182,10 @@ function whoWaits(world: World): string {
     (wait) => wait !== undefined,
   );
   const atWork = new Set(blocked.map(({ task }) => task));
-  const asleep = Array.from({ length: world.size.tasks }, (_, task) => ({ task, state: tasks.state(task) }))
+  const asleep = Array.from({ length: tasks.count }, (_, task) => ({
+    task,
+    state: STATES[tasks.state(task)]!,
+  }))
     .filter(({ task, state }) => state !== "absent" && state !== "ended" && !atWork.has(task))
     .map(({ task, state }) => `task ${task} is ${state}`);
   const all = [...blocked.map(({ text }) => text), ...asleep];

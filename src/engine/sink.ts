@@ -5,15 +5,6 @@ import type { World } from "./world.js";
 /** Records that a ring keeps free, so that an `end` always fits. */
 const RESERVED = 2;
 
-/**
- * What a piece of a column is copied to, and its records: constants of this module, as the compiler finds those of objects anew for
- * each row.
- */
-const pieceRows = 4096;
-const pieceAddresses = new Float64Array(pieceRows);
-const pieceKinds = new Uint8Array(pieceRows);
-const pieceWords = new Uint32Array(2 * pieceRows);
-
 /** User addresses are below this. */
 const ADDRESS_END = 2 ** 47;
 
@@ -37,6 +28,7 @@ export class RingSink implements FeedSink {
   readonly #limit: Float64Array;
   readonly #ended: Uint8Array;
   #calls = 0;
+  #used = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -56,6 +48,11 @@ export class RingSink implements FeedSink {
     return this.#ended[task] !== 0;
   }
 
+  /** One more than the last task that has got records. */
+  get used(): number {
+    return this.#used;
+  }
+
   room(task: number): number {
     return this.#ringWords - RESERVED - (this.#appended[task]! - this.#consumed(task));
   }
@@ -73,40 +70,16 @@ export class RingSink implements FeedSink {
     this.#push(task, ((address & 0xfffffff0) | kind) >>> 0, (address / 2 ** 32) >>> 0);
   }
 
-  accesses(task: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void {
+  accesses(task: number, words: Uint32Array, count: number): void {
     const position = this.#positionOf(task);
-    if (position + to - from > this.#limit[task]!) this.#raiseLimit(task, position + to - from - 1);
-    for (let row = from; row < to; row += pieceRows) {
-      this.#piece(task, position + row - from, addresses, kinds, row, Math.min(to, row + pieceRows));
-    }
-    this.#setPosition(task, position + to - from);
-  }
-
-  /** Rows `from` to `to` - 1, at most pieceRows of them, to the places from `position` on. */
-  #piece(
-    task: number,
-    position: number,
-    addresses: Float64Array,
-    kinds: Uint8Array,
-    from: number,
-    to: number,
-  ): void {
-    pieceAddresses.set(addresses.subarray(from, to));
-    pieceKinds.set(kinds.subarray(from, to));
-    const count = to - from;
-    for (let row = 0; row < count; row++) {
-      const address = pieceAddresses[row]!;
-      const high = (address / 2 ** 32) >>> 0;
-      if (high >= ADDRESS_END / 2 ** 32) throw new RangeError(`there is no user address ${address}`);
-      pieceWords[2 * row] = (address & 0xfffffff0) | pieceKinds[row]!;
-      pieceWords[2 * row + 1] = high;
-    }
+    if (position + count > this.#limit[task]!) this.#raiseLimit(task, position + count - 1);
     const ring = (this.#feedBase + task * this.#ringWords * 8) / 4;
     const at = position & (this.#ringWords - 1);
     // Up to the end of the ring, and what is left from its beginning.
     const before = Math.min(count, this.#ringWords - at);
-    this.#low.set(pieceWords.subarray(0, 2 * before), ring + 2 * at);
-    if (before < count) this.#low.set(pieceWords.subarray(2 * before, 2 * count), ring);
+    this.#low.set(words.subarray(0, 2 * before), ring + 2 * at);
+    if (before < count) this.#low.set(words.subarray(2 * before, 2 * count), ring);
+    this.#setPosition(task, position + count);
   }
 
   compute(task: number, cycles: number): void {
@@ -187,6 +160,8 @@ export class RingSink implements FeedSink {
   }
 
   #raiseLimit(task: number, position: number): void {
+    // The first record of a task comes here.
+    this.#used = Math.max(this.#used, task + 1);
     this.#limit[task] = this.#consumed(task) + this.#ringWords;
     if (position >= this.#limit[task]!) throw new RangeError(`the ring of task ${task} is full`);
   }

@@ -61,13 +61,29 @@ export const CLONE_VFORK = 0x4000;
 /** Value of EventBlock.kind for a row that is a call. */
 export const CALL = 4;
 
+export interface EventColumns {
+  readonly kind: Uint8Array;
+  readonly thread: Int32Array;
+  readonly address: Float64Array;
+  readonly size: Uint32Array;
+}
+
+function newColumns(capacity: number): EventColumns {
+  return {
+    kind: new Uint8Array(capacity),
+    thread: new Int32Array(capacity),
+    address: new Float64Array(capacity),
+    size: new Uint32Array(capacity),
+  };
+}
+
 /**
  * Events in columns, reused from read to read, so that an access costs no object.
  *
  * Shape: row i is an access of kind[i] by thread[i] at address[i] of size[i] bytes, or, where kind[i] is CALL,
  * calls[address[i]].
  */
-export class EventBlock {
+export class EventBlock implements EventColumns {
   readonly capacity: number;
   readonly kind: Uint8Array;
   readonly thread: Int32Array;
@@ -76,12 +92,13 @@ export class EventBlock {
   calls: CallEvent[] = [];
   length = 0;
 
-  constructor(capacity = 8192) {
+  /** The columns have `capacity` rows, wherever they lie. */
+  constructor(capacity = 8192, columns = newColumns(capacity)) {
     this.capacity = capacity;
-    this.kind = new Uint8Array(capacity);
-    this.thread = new Int32Array(capacity);
-    this.address = new Float64Array(capacity);
-    this.size = new Uint32Array(capacity);
+    this.kind = columns.kind;
+    this.thread = columns.thread;
+    this.address = columns.address;
+    this.size = columns.size;
   }
 
   clear(): void {

@@ -1,17 +1,9 @@
-import { promisify } from "node:util";
-import { crc32, inflateRaw } from "node:zlib";
+import { crc32 } from "node:zlib";
 import type { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
 import { PackedDecoder } from "./packed-decoder.js";
-import { blockBytes, blockMark, blockWords, packing, plainMax, rowsMax } from "./packed-layout.js";
+import { blockBytes, blockMark, blockWords, plainMax, rowsMax } from "./packed-layout.js";
 
-interface InflateOptions {
-  readonly maxOutputLength: number;
-  /** In one piece: the next one would be another turn of the event loop. */
-  readonly chunkSize: number;
-}
-const inflated = promisify(inflateRaw) as (bytes: Buffer, options: InflateOptions) => Promise<Buffer>;
-const minChunk = 64;
 const markBytes = Buffer.alloc(4);
 markBytes.writeUInt32LE(blockMark);
 
@@ -20,9 +12,9 @@ export class PackedBlocks {
   readonly #bytes: ByteWindow;
   readonly #blocks: number;
   readonly #lenient: boolean;
+  readonly #decoder = new PackedDecoder();
   /** Number of the block that comes next. */
   #next = 0;
-  #ahead: Promise<PackedDecoder | undefined> | undefined;
 
   constructor(bytes: ByteWindow, blocks: number, lenient: boolean) {
     this.#bytes = bytes;
@@ -31,30 +23,22 @@ export class PackedBlocks {
   }
 
   /**
-   * The next block; undefined at the end. The one behind it is read and unpacked meanwhile.
+   * The next block, in place of the one before; undefined at the end.
    * Throws: InputError naming the block and the byte, unless what is damaged is to be passed over.
    */
   async next(): Promise<PackedDecoder | undefined> {
-    const block = await (this.#ahead ?? this.#read());
-    this.#ahead = block === undefined ? undefined : this.#read();
-    // It is asked for later; until then nobody else takes its failure.
-    this.#ahead?.catch(() => {});
-    return block;
-  }
-
-  async #read(): Promise<PackedDecoder | undefined> {
     for (;;) {
       const head = await this.#bytes.peek(blockBytes);
       if (head.length === 0) return this.#end();
-      const problem = await this.#block(head);
-      if (problem instanceof PackedDecoder) return problem;
+      const problem = await this.#load(head);
+      if (problem === undefined) return this.#decoder;
       if (!this.#lenient) throw this.#damaged(problem);
       await this.#toNextMark();
     }
   }
 
-  /** The block that begins here, or what is wrong with it; the window has moved on only if nothing is. */
-  async #block(head: Buffer): Promise<PackedDecoder | string> {
+  /** Load the block that begins here. Returns what is wrong with it; the window has moved on only if nothing is. */
+  async #load(head: Buffer): Promise<string | undefined> {
     if (head.length < blockBytes) return `${head.length} bytes of a block's head`;
     const [mark, number, rows, how, stored, plain, checksum] = Array.from({ length: blockWords }, (_, word) =>
       head.readUInt32LE(4 * word),
@@ -65,14 +49,13 @@ export class PackedBlocks {
     if (rows > rowsMax || plain > plainMax || stored > plainMax) return "lengths that no block has";
     const whole = await this.#bytes.peek(blockBytes + stored);
     if (whole.length < blockBytes + stored) return `the end of the file after ${whole.length} of its bytes`;
-    const payload = Buffer.from(whole.subarray(blockBytes));
+    const payload = whole.subarray(blockBytes);
     if (crc32(payload, crc32(whole.subarray(0, blockBytes - 4))) !== checksum) return "another checksum";
     try {
-      const unpacked = how === packing.none ? payload : await unpack(how, payload, plain);
-      const decoder = new PackedDecoder(unpacked, rows);
+      this.#decoder.load({ rows, how, plain }, payload);
       this.#bytes.skip(blockBytes + stored);
       this.#next = number + 1;
-      return decoder;
+      return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
@@ -100,14 +83,4 @@ export class PackedBlocks {
     const place = { file: this.#bytes.file, byte: this.#bytes.position };
     return new InputError(place, `block ${this.#next} of ${this.#blocks}`, saw);
   }
-}
-
-async function unpack(how: number, payload: Buffer, plain: number): Promise<Buffer> {
-  if (how !== packing.deflate) throw new RangeError(`packing ${how}`);
-  const unpacked = await inflated(payload, {
-    maxOutputLength: Math.max(1, plain),
-    chunkSize: Math.max(minChunk, plain),
-  });
-  if (unpacked.length !== plain) throw new RangeError(`${unpacked.length} bytes instead of ${plain}`);
-  return unpacked;
 }

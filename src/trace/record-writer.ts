@@ -125,7 +125,7 @@ export class RecordWriter {
   *call(thread: Thread, entry: string, args: readonly Argument[]): Writing<number> {
     yield* this.room(thread, recordsOf.call);
     for (let copy = 0; copy < this.#copies; copy++) {
-      this.sink.call(thread.task + copy, entry, this.#moved(copy, args));
+      this.sink.call(thread.task + copy, entry, this.#argumentsOf(copy, args));
     }
     thread.process.lastRank = this.sink.callRank();
     return thread.process.lastRank;
@@ -203,12 +203,18 @@ export class RecordWriter {
     return this.relocation.shift(copy % this.relocation.copies, page);
   }
 
+  /** The words of accesses (FeedSink), of which there are `count`, as `copy` has moved them. Valid until the next call. */
+  moved(copy: number, words: Uint32Array, count: number): Uint32Array {
+    const { relocation } = this;
+    return relocation.copies === 1 ? words : relocation.moved(copy % relocation.copies, words, count);
+  }
+
   /** By how much the number of an address space is larger for `copy`. */
   processOf(copy: number): number {
     return Math.floor(copy / this.relocation.copies);
   }
 
-  #moved(copy: number, args: readonly Argument[]): (number | bigint)[] {
+  #argumentsOf(copy: number, args: readonly Argument[]): (number | bigint)[] {
     let first = Number.POSITIVE_INFINITY;
     for (const argument of args) {
       if (typeof argument !== "number" && "page" in argument) first = Math.min(first, argument.page);

@@ -3,6 +3,8 @@ import { InputError } from "./errors.js";
 
 /** Copies of a recording keep to regions of 128 GiB: no range of a program is torn unless it is larger. */
 const regionPages = 2 ** 37 / pageBytes;
+/** Regions in the upper half of an address. */
+const regionBits = 5;
 const regions = 2 ** 47 / pageBytes / regionPages;
 /** Where Linux puts programs, heaps, libraries and stacks: copies go elsewhere, so that the original keeps its place. */
 const isUsual = (region: number): boolean =>
@@ -19,6 +21,7 @@ export class Relocation {
   /** Regions by which each copy's region is moved, NaN where it has no place yet. */
   readonly #moves: Float64Array;
   readonly #taken = new Uint8Array(regions);
+  #words = new Uint32Array();
 
   constructor(copies: number, file: string) {
     this.copies = copies;
@@ -29,6 +32,19 @@ export class Relocation {
   /** Pages by which `copy` has moved the page; the page has been covered before. */
   shift(copy: number, page: number): number {
     return this.#moves[copy * regions + Math.floor(page / regionPages)]! * regionPages;
+  }
+
+  /** As shift(), for `count` addresses of two words each; valid until the next call. */
+  moved(copy: number, words: Uint32Array, count: number): Uint32Array {
+    if (this.#words.length < words.length) this.#words = new Uint32Array(words.length);
+    const to = this.#words;
+    const base = copy * regions;
+    for (let word = 0; word < 2 * count; word += 2) {
+      const high = words[word + 1]!;
+      to[word] = words[word]!;
+      to[word + 1] = high + (this.#moves[base + (high >>> regionBits)]! << regionBits);
+    }
+    return to;
   }
 
   /**

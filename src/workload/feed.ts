@@ -6,6 +6,9 @@ export const FETCH = 2;
 /** A load and a store of the same address in one instruction. */
 export const MODIFY = 3;
 
+/** Where a kind stands in an access of two words: in place of the address's lowest bits. */
+export const kindBits = 15;
+
 /** Pages that Linux maps at once when a file is read, by default. Source: linux mm/memory.c, fault_around_pages. */
 export const linuxFaultAround = 16;
 
@@ -54,8 +57,11 @@ export interface FeedSink {
   room(task: number): number;
   /** A memory access at byte address `address` (below 2^47). 1 record. */
   access(task: number, address: number, kind: AccessKind): void;
-  /** As access() for the rows `from` to `to` - 1 of two columns, all of which must have room. A record each. */
-  accesses(task: number, addresses: Float64Array, kinds: Uint8Array, from: number, to: number): void;
+  /**
+   * As access(), `count` times, for which there must be room. Two words each: the lower half of the address, with the kind in place of its
+   * lowest four bits, and the upper half.
+   */
+  accesses(task: number, words: Uint32Array, count: number): void;
   /** User work that touches no memory, in cycles. 1 record. */
   compute(task: number, cycles: number): void;
   /** A call of a kernel entry, at most 6 arguments, page numbers as plain numbers. 8 records. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { type FeedSink, MODIFY, pageBytes, recordsOf, STORE } from "./feed.js";
+import { type FeedSink, kindBits, MODIFY, pageBytes, recordsOf, STORE } from "./feed.js";
 import type { Duration, Step } from "./plan.js";
 import type { Barrier } from "./plan-barrier.js";
 import type { Layout, Place } from "./plan-layout.js";
@@ -33,7 +33,7 @@ const idleRoundsMax = 1_000_000;
 
 /** Elements are drawn, and written, so many at a time at most. Threads take turns with these. */
 const chunk = new Float64Array(1024);
-const kinds = new Uint8Array(chunk.length);
+const words = new Uint32Array(2 * chunk.length);
 
 /** Carries out the steps of one thread: it writes records, as far as its ring has room. */
 export class PlanThread {
@@ -141,11 +141,14 @@ export class PlanThread {
         continue;
       }
       stream.fill(chunk, count);
-      for (let index = 0; index < count; index++) chunk[index] = base + chunk[index]! * grain;
-      kinds.fill(kind, 0, count);
+      for (let index = 0; index < count; index++) {
+        const address = base + chunk[index]! * grain;
+        words[2 * index] = (address & ~kindBits) | kind;
+        words[2 * index + 1] = address / 2 ** 32;
+      }
       for (let index = 0; stores > 0 && index < count; index++)
-        if (isChosen(this.#kinds, stores)) kinds[index] = STORE;
-      sink.accesses(task, chunk, kinds, 0, count);
+        if (isChosen(this.#kinds, stores)) words[2 * index] = (words[2 * index]! & ~kindBits) | STORE;
+      sink.accesses(task, words, count);
       left -= count;
       this.#stage.progress.moves++;
     }
