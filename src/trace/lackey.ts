@@ -20,6 +20,8 @@ const digitsMin = 8;
 const digitsHigh = 6;
 /** No instruction accesses more than XSAVE does, and that is well below this. */
 const sizeMax = 65_536;
+/** An access that begins below this ends in user space, whatever its size; the others are looked at one by one. */
+const quickEnd = addressEnd - sizeMax;
 /** Rows that one line other than an access may need. */
 const callsPerLine = 8;
 
@@ -101,7 +103,7 @@ export class LackeyReader implements TraceReader {
         digit = hexValue[bytes[++cursor]!]!;
       }
       const address = high * (1 << (4 * lowDigits)) + low;
-      if (bytes[cursor] !== comma || cursor - digitsAt < digitsMin) break;
+      if (bytes[cursor] !== comma || cursor - digitsAt < digitsMin || address >= quickEnd) break;
 
       let size = 0;
       let byte = bytes[++cursor]!;
@@ -110,7 +112,7 @@ export class LackeyReader implements TraceReader {
         byte = bytes[++cursor]!;
       }
       if (byte === carriageReturn) byte = bytes[++cursor]!;
-      if (byte !== newline || size === 0 || size > sizeMax || address + size > addressEnd) break;
+      if (byte !== newline || size === 0 || size > sizeMax) break;
 
       kinds[row] = kind;
       threads[row] = thread;
