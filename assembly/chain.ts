@@ -2,7 +2,7 @@
  * States that wait to be expanded, each as what differs from the one that was appended before it: states that are found one after the other
  * are much alike, six or seven pieces of some forty that differ from the first state.
  *
- *   link   {fingerprint u64, lines u32, 0} lines {16 bytes, address u32}
+ *   link   {fingerprint u64, lines u32, 0} lines {16 bytes, number of the piece u32}
  *
  * Two more copies of the world lie at fixed distances from it. *behind* is the state whose successors are being appended, and *last* the
  * one that was appended last. Where the two may differ is in a list: at the change that led to last, and wherever behind moved since.
@@ -10,20 +10,20 @@
 import { takeSpan } from "./blocks";
 import { put, room } from "./frontier";
 import { stateBase, taskTime } from "./layout";
-import { LINE_ADDRESS, LINE_BYTES, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
+import { addressOf, LINE_BYTES, LINE_NUMBER, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
 import { SC_PIECE_COUNT, told } from "./control";
 
 const LINK_COUNT: usize = 8;
 const LINK_HEADER: usize = 16;
 const LINK_LINE: usize = 20;
-const LINK_ADDRESS: usize = 16;
+const LINK_NUMBER: usize = 16;
 
 let toBehind: usize = 0;
 let toLast: usize = 0;
-/** u32 addresses of pieces, and how many. */
+/** u32 numbers of pieces, and how many. */
 let listed: usize = 0;
 let listedCount: u32 = 0;
-/** {u32 turn in which it was listed last, u32 turn in which it was changed last} for each word of STATE. */
+/** {u32 turn in which it was listed last, u32 turn in which it was changed last} for each piece. */
 let turns: usize = 0;
 let turn: u32 = 0;
 /** Longest link. */
@@ -36,13 +36,13 @@ export function openChain(): bool {
   toBehind = takeSpan(bytes) - stateBase;
   toLast = takeSpan(bytes) - stateBase;
   listed = takeSpan(pieces << 2);
-  turns = takeSpan(bytes);
+  turns = takeSpan(pieces << 3);
   linkMost = LINK_HEADER + pieces * LINK_LINE;
   const to = room(linkMost);
   if (turns == 0 || to == 0) return false;
   memory.copy(stateBase + toBehind, stateBase, bytes);
   memory.copy(stateBase + toLast, stateBase, bytes);
-  memory.fill(turns, 0, bytes);
+  memory.fill(turns, 0, pieces << 3);
   listedCount = 0;
   turn = 1;
   store<u64>(to, loadedPrint);
@@ -62,24 +62,24 @@ export function loadLink(link: usize): usize {
   setLoadedPrint(load<u64>(link));
   const end = endOf(link);
   for (let line = link + LINK_HEADER; line < end; line += LINK_LINE) {
-    loadPiece(<usize>load<u32>(line, LINK_ADDRESS), v128.load(line));
+    loadPiece(load<u32>(line, LINK_NUMBER), v128.load(line));
   }
   return end;
 }
 
 // @ts-ignore: decorator
 @inline
-function turnsOf(at: usize): usize {
-  return turns + (at - stateBase);
+function turnsOf(number: u32): usize {
+  return turns + (<usize>number << 3);
 }
 
 // @ts-ignore: decorator
 @inline
-function list(at: usize): void {
-  const mark = turnsOf(at);
+function list(number: u32): void {
+  const mark = turnsOf(number);
   if (load<u32>(mark) == turn) return;
   store<u32>(mark, turn);
-  store<u32>(listed + (<usize>listedCount << 2), <u32>at);
+  store<u32>(listed + (<usize>listedCount << 2), number);
   listedCount++;
 }
 
@@ -87,20 +87,20 @@ function list(at: usize): void {
 export function follow(link: usize): void {
   const end = endOf(link);
   for (let line = link + LINK_HEADER; line < end; line += LINK_LINE) {
-    const at = <usize>load<u32>(line, LINK_ADDRESS);
-    v128.store(at + toBehind, v128.load(line));
-    list(at);
+    const number = load<u32>(line, LINK_NUMBER);
+    v128.store(addressOf(number) + toBehind, v128.load(line));
+    list(number);
   }
 }
 
 /** Appends a line if a piece of the last state is not `value`; returns the new end of the lines. */
 // @ts-ignore: decorator
 @inline
-function appendPiece(at: usize, value: v128, end: usize): usize {
+function appendPiece(number: u32, at: usize, value: v128, end: usize): usize {
   if (!v128.any_true(v128.xor(value, v128.load(at + toLast)))) return end;
   v128.store(at + toLast, value);
   v128.store(end, value);
-  store<u32>(end, <u32>at, LINK_ADDRESS);
+  store<u32>(end, number, LINK_NUMBER);
   return end + LINK_LINE;
 }
 
@@ -110,19 +110,21 @@ export function append(print: u64, change: usize, end: usize): bool {
   if (link == 0) return false;
   let out = link + LINK_HEADER;
   for (let line = change; line < end; line += LINE_BYTES) {
-    const at = <usize>load<u32>(line, LINE_ADDRESS);
-    store<u32>(turnsOf(at), turn, 4);
-    out = appendPiece(at, v128.load(line), out);
+    const number = load<u32>(line, LINE_NUMBER);
+    store<u32>(turnsOf(number), turn, 4);
+    out = appendPiece(number, addressOf(number), v128.load(line), out);
   }
   for (let i: u32 = 0; i < listedCount; i++) {
-    const at = <usize>load<u32>(listed + (<usize>i << 2));
-    if (load<u32>(turnsOf(at), 4) != turn) out = appendPiece(at, v128.load(at + toBehind), out);
+    const number = load<u32>(listed + (<usize>i << 2));
+    if (load<u32>(turnsOf(number), 4) == turn) continue;
+    const at = addressOf(number);
+    out = appendPiece(number, at, v128.load(at + toBehind), out);
   }
   store<u64>(link, print);
   store<u64>(link, <u64>((out - link - LINK_HEADER) / LINK_LINE), LINK_COUNT);
   put(out);
   listedCount = 0;
   turn++;
-  for (let line = change; line < end; line += LINE_BYTES) list(<usize>load<u32>(line, LINE_ADDRESS));
+  for (let line = change; line < end; line += LINE_BYTES) list(load<u32>(line, LINE_NUMBER));
   return true;
 }

@@ -6,7 +6,7 @@
  *
  * choose() makes it happen in the world and says which groups of pieces (snapshot.ts) it may have written. For each op the host gives
  * (src/engine/op-table.ts) {live u64: registers that may be read from here on, written u64: those that may hold something when the
- * next step is reached, groups u32 that the op and the free ops behind it may write, 0}.
+ * next step is reached, groups u32 that the op and the free ops behind it may write, what they look at u32}.
  */
 import { canComplete, complete } from "./broadcast";
 import { buffered, canDrain, drain } from "./cells";
@@ -38,6 +38,8 @@ export const REFUSED_SPOILT: i32 = -2;
 const OP_INFO_BYTES: usize = 24;
 const OP_WRITTEN: usize = 8;
 const OP_GROUPS: usize = 16;
+/** What the op and the free ops behind it look at (reads.ts). */
+export const OP_LOOKS: usize = 20;
 /** What hardware may write when it translates, or a page-table entry that changes. */
 const TRANSLATED: u32 = (1 << GROUP_FRAMES) | (1 << GROUP_CPUS);
 
@@ -55,7 +57,7 @@ export function choiceOf(kind: u32, cpu: u32, index: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function infoOf(pc: u32): usize {
+export function infoOf(pc: u32): usize {
   return <usize>told(SC_OPS) + <usize>pc * OP_INFO_BYTES;
 }
 

@@ -19,14 +19,20 @@ import {
 import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, take } from "./frontier";
 import { cpus, hw, hwBounds } from "./layout";
-import { beginState, flush, isKept, keep, nextRecord, openPending, RECORD_BYTES } from "./pending";
+import {
+  changeAt, changeEndAt, differenceAt, isFull, isKnown, keepChange, kindAt, MEMO_LEADS, MEMO_REFUSED, MEMO_SAME, MEMO_SPOILT, memorize, mustAgree, openMemo, placeOf, roomForChange,
+  windowAt,
+} from "./memo";
+import { beginState, flush, makeRoom, keep, lastRecord, nextChange, openPending } from "./pending";
+import { beginReads, keyOf, NO_KEY, REFUSED_KEY } from "./reads";
 import { ample, NO_AMPLE } from "./reduce";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { beginItems, isFinished } from "./script";
 import {
   ALL_GROUPS, checkLeft, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, nextPrint, openSnapshots,
 } from "./snapshot";
-import { openSymmetry, rename } from "./symmetry";
+import { enterWindow, forgetWindows, lastWindow, windowsEntered } from "./stats";
+import { isRenaming, openSymmetry, rename } from "./symmetry";
 import { add, hasRoom, openVisited, statesSeen } from "./visited";
 import { noteAllWritten } from "./wrote";
 
@@ -44,7 +50,7 @@ export const CUT_SWITCHES: u32 = 2;
 
 const NO_BOUND: u32 = u32.MAX_VALUE;
 const NOBODY: u32 = u32.MAX_VALUE;
-/** Of one state in so many it is checked in release builds, too, that no transition was left half. */
+/** Of one state in so many it is checked in release builds, too, that no transition was left half, or did not do what was kept of it. */
 const CHECK_MASK: u32 = 1023;
 
 let status: u32 = SEARCH_MORE;
@@ -55,6 +61,10 @@ let depth: u32 = 0;
 let depthEnd: u32 = 0;
 /** In the loaded state, the CPU that went on last can go on. */
 let lastGoesOn: bool = false;
+/** What transitions do is kept. Not where CPUs are renamed or switches counted behind them, which looks at everything. */
+let usesMemo: bool = false;
+/** In the loaded state everything is executed, whatever is known. */
+let isChecked: bool = false;
 
 /** Starts the threads of a case in a world whose setup is done. */
 export function beginPlay(control: usize): void {
@@ -77,8 +87,9 @@ export function openSearch(): u32 {
   openBlocks();
   openSymmetry();
   rename();
-  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
+  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !openMemo() || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
   if (keepsEdges() && !(openEdges() && noteEdge(loadedPrint, 0, 0))) return SEARCH_OUT_OF_MEMORY;
+  usesMemo = !isRenaming() && told(SC_SWITCHES_MOST) == NO_BOUND;
   forgetViolations();
   add(loadedPrint, 0, NO_CHOICE);
   state = 0;
@@ -115,6 +126,8 @@ function expandNext(): u32 {
   const link = oldest();
   take(loadLink(link));
   if (!beginState(link)) return SEARCH_OUT_OF_MEMORY;
+  isChecked = ASC_NO_ASSERT == 0 || (state & CHECK_MASK) == 0;
+  beginReads();
   const found = expand();
   if (found == SEARCH_MORE) state++;
   return found;
@@ -137,7 +150,7 @@ function expand(): u32 {
     }
   }
   for (let i: u32 = 0; i < told(SC_LIBERTY_COUNT); i++) attempt(choiceOf(CHOICE_LIBERTY, 0, 0) | i);
-  if (ASC_NO_ASSERT == 0 || (state & CHECK_MASK) == 0) checkLeft();
+  if (isChecked) checkLeft();
   if (status != SEARCH_MORE) return status;
   const isEnd = allFinished();
   if (isEnd && keepsEdges() && !noteEdge(0, state, EDGE_TO_SEEN)) return SEARCH_OUT_OF_MEMORY;
@@ -153,17 +166,17 @@ function expandOne(): bool {
   if (enough == NO_AMPLE) return false;
   const cpu = <u32>enough & 255;
   const choice = enough < 256 ? choiceOf(CHOICE_STEP, cpu, 0) : choiceOf(CHOICE_DRAIN, cpu, (<u32>enough >> 8) - 1);
-  const record = nextRecord();
-  if (record == 0) {
+  if (!makeRoom()) {
     status = SEARCH_OUT_OF_MEMORY;
     return true;
   }
+  const record = lastRecord();
   const violations = told(SC_VIOLATIONS);
   const isEnabled = attempt(choice);
   assert(isEnabled); // a disabled step is never enough
   if (ASC_NO_ASSERT == 0) checkLeft();
   if (status != SEARCH_MORE) return true;
-  if (!isKept(record)) {
+  if (record == lastRecord()) {
     // It changed nothing, or broke something; it is tried once more with the others.
     if (told(SC_VIOLATIONS) != violations) {
       countDown(SC_TRANSITIONS);
@@ -205,18 +218,52 @@ function find(choice: u32, what: u32): u32 {
 /** Tries one choice and leaves the world as it was. Returns whether it was enabled. */
 function attempt(choice: u32): bool {
   if (status != SEARCH_MORE) return true;
+  if (!usesMemo) return execute(choice, NO_KEY);
+  const key = keyOf(choice);
+  if (key == REFUSED_KEY && !isChecked) return false;
+  if (key <= REFUSED_KEY) return execute(choice, key);
+  const place = placeOf(key);
+  return isKnown(place) && !isChecked ? repeat(choice, place) : execute(choice, key);
+}
+
+/** What a transition of which is known what it does leads to. */
+// @ts-ignore: decorator
+@inline
+function repeat(choice: u32, place: usize): bool {
+  const kind = kindAt(place);
+  if (kind == MEMO_REFUSED) return false;
+  if (!makeRoom()) {
+    status = SEARCH_OUT_OF_MEMORY;
+    return true;
+  }
+  if (kind != MEMO_LEADS) return kind == MEMO_SAME;
+  const window = windowAt(place);
+  if (window != 0) enterWindow(cpuOfChoice(choice), window - 1);
+  const print = loadedPrint + differenceAt(place);
+  countUp(SC_TRANSITIONS);
+  keep(print == 0 ? 1 : print, state, choice, changeAt(place), changeEndAt(place));
+  return true;
+}
+
+/** Executes a choice, and keeps what it does by its key. */
+function execute(choice: u32, key: u64): bool {
+  forgetWindows();
   const written = choose(choice);
-  if (written == REFUSED) return false;
+  if (written == REFUSED) {
+    if (key > REFUSED_KEY) learn(key, MEMO_REFUSED, 0, 0);
+    return false;
+  }
+  assert(key != REFUSED_KEY);
   const cpu = cpuOfChoice(choice);
   sortEntries(cpu);
   if (written != REFUSED_SPOILT && ((<u32>written >> GROUP_CPUS) & 1) != 0) {
     for (let other: u32 = 0; other < cpus; other++) if (other != cpu) sortEntries(other);
   }
-  const record = nextRecord();
-  if (record == 0) {
+  if (!makeRoom()) {
     status = SEARCH_OUT_OF_MEMORY;
     return true;
   }
+  const change = roomFor(key);
   let touchedGroups = written == REFUSED_SPOILT ? SPOILT_GROUPS : <u32>written;
   if (written != REFUSED_SPOILT && rename()) {
     touchedGroups |= ALL_GROUPS;
@@ -227,26 +274,43 @@ function attempt(choice: u32): bool {
     touchedGroups |= 1 << GROUP_BOUNDS;
     isBeyond = written != REFUSED_SPOILT && !noteSwitch(choice, cpu);
   }
-  const end = leave(cpu, touchedGroups, taskRegisters, handlerRegisters, record + RECORD_BYTES);
+  const end = leave(cpu, touchedGroups, taskRegisters, handlerRegisters, change);
   if (isBeyond) {
     tell(SC_CUT, CUT_SWITCHES);
     forgetViolations();
     return true;
   }
-  if (violationsSoFar() != 0) {
-    const isReal = written != REFUSED_SPOILT;
-    if (isReal) tell(SC_FOUND_INVARIANT, firstViolation());
-    forgetViolations();
-    if (isReal) {
-      countUp(SC_TRANSITIONS);
-      countUp(SC_VIOLATIONS);
-      if (told(SC_COUNTS) == 0) status = find(choice, SEARCH_VIOLATION);
-    }
-    return isReal;
-  }
-  if (written == REFUSED_SPOILT) return false;
-  if (nextPrint == loadedPrint) return true;
+  if (violationsSoFar() != 0) return violated(choice, written != REFUSED_SPOILT);
+  const kind = written == REFUSED_SPOILT ? MEMO_SPOILT : nextPrint == loadedPrint ? MEMO_SAME : MEMO_LEADS;
+  if (key > REFUSED_KEY) learn(key, kind, change, end);
+  if (kind != MEMO_LEADS) return kind == MEMO_SAME;
   countUp(SC_TRANSITIONS);
-  keep(nextPrint, state, choice, end);
+  keep(nextPrint, state, choice, change, end);
+  keepChange(change, end);
   return true;
+}
+
+/** Where a change goes that is kept by a key, or for now. */
+function roomFor(key: u64): usize {
+  const room = key > REFUSED_KEY && !isFull() ? roomForChange() : 0;
+  return room != 0 ? room : nextChange();
+}
+
+function learn(key: u64, kind: u32, change: usize, end: usize): void {
+  if (windowsEntered() > 1 || isFull()) return;
+  const window = windowsEntered() == 0 ? 0 : lastWindow() + 1;
+  const place = placeOf(key);
+  if (isKnown(place)) mustAgree(place, nextPrint - loadedPrint, kind, window, change, end);
+  else memorize(key, nextPrint - loadedPrint, kind, window, change, end);
+}
+
+function violated(choice: u32, isReal: bool): bool {
+  if (isReal) tell(SC_FOUND_INVARIANT, firstViolation());
+  forgetViolations();
+  if (isReal) {
+    countUp(SC_TRANSITIONS);
+    countUp(SC_VIOLATIONS);
+    if (told(SC_COUNTS) == 0) status = find(choice, SEARCH_VIOLATION);
+  }
+  return isReal;
 }

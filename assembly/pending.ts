@@ -1,105 +1,123 @@
 /*
  * What choices lead to, kept for a while, so that the places of many in the table of seen states can be asked for together: most are far
  * away in memory. A record stands for one choice in one state; a record with fingerprint 0 says that what follows it belongs to the next
- * state, which is one link away (chain.ts).
+ * state, which is one link away (chain.ts). Changes lie in the memo (memo.ts), or behind the records.
  *
- *   {fingerprint u64, number of the state before u32, choice u32, bytes of the change u32, link u32, 0} change
+ *   {fingerprint u64, number of the state before u32, choice u32, change or link u32, end of the change u32}
  */
 import { takeSpan } from "./blocks";
 import { append, follow } from "./chain";
 import { EDGE_TO_SEEN, keepsEdges, noteEdge } from "./edges";
-import { changeMost } from "./snapshot";
+import { forgetAll, isFull } from "./memo";
+import { changeMost, LINE_BYTES } from "./snapshot";
 import { add, hasRoom, statesSeen, touchPlace } from "./visited";
 
 const BATCH: u32 = 32;
+const CHANGE_BYTES: usize = 1024;
 const RECORD_STATE: usize = 8;
 const RECORD_CHOICE: usize = 12;
-const RECORD_LENGTH: usize = 16;
-const RECORD_LINK: usize = 20;
-/** A record without its change. */
-export const RECORD_BYTES: usize = 32;
+const RECORD_CHANGE: usize = 16;
+const RECORD_END: usize = 20;
+const RECORD_BYTES: usize = 24;
 
 let first: usize = 0;
 let end: usize = 0;
-/** Behind this there may be no room for one more record. */
-let full: usize = 0;
+let changes: usize = 0;
+let changesEnd: usize = 0;
 let count: u32 = 0;
+/** Bytes of the batch, as if a record took up a line; behind `full` there is still room for one record and a change of any length. */
+let bytes: usize = 0;
+let full: usize = 0;
 /** Keeps loads alive that are made for their own sake. */
 let touched: u64 = 0;
 
 /** Returns false when memory is out. */
 export function openPending(): bool {
-  const most = <usize>BATCH * (RECORD_BYTES + 1024) + changeMost();
-  first = takeSpan(most + RECORD_BYTES + changeMost());
-  full = first + most;
+  full = <usize>BATCH * (LINE_BYTES + CHANGE_BYTES) + changeMost();
+  first = takeSpan((full / LINE_BYTES + 2) * RECORD_BYTES);
+  changes = takeSpan(full + changeMost());
+  forget();
+  return changes != 0;
+}
+
+function forget(): void {
   end = first;
+  changesEnd = changes;
   count = 0;
-  return first != 0;
+  bytes = 0;
 }
 
-/** Where the next record goes, its change behind it; 0 when memory is out. */
+/** Makes room for one more record, and behind the others for its change. Returns false when memory is out. */
 // @ts-ignore: decorator
 @inline
-export function nextRecord(): usize {
-  return (count == BATCH || end > full) && !flush() ? 0 : end;
+export function makeRoom(): bool {
+  return (count < BATCH && bytes <= full) || flush();
 }
 
-/** Keeps the record at nextRecord(), whose change ends at `to`. */
+/** Where a change of any length goes, behind makeRoom(), that lies nowhere else. */
 // @ts-ignore: decorator
 @inline
-export function keep(print: u64, state: u32, choice: u32, to: usize): void {
+export function nextChange(): usize {
+  return changesEnd;
+}
+
+/** Behind the last record, to tell whether one was kept. */
+// @ts-ignore: decorator
+@inline
+export function lastRecord(): usize {
+  return end;
+}
+
+/** Keeps a record, for which there must be room. */
+// @ts-ignore: decorator
+@inline
+export function keep(print: u64, state: u32, choice: u32, change: usize, changeEnd: usize): void {
   store<u64>(end, print);
   store<u32>(end, state, RECORD_STATE);
   store<u32>(end, choice, RECORD_CHOICE);
-  store<u32>(end, <u32>(to - end - RECORD_BYTES), RECORD_LENGTH);
-  end = to;
+  store<u32>(end, <u32>change, RECORD_CHANGE);
+  store<u32>(end, <u32>changeEnd, RECORD_END);
+  end += RECORD_BYTES;
   count++;
-}
-
-/** Whether a record was kept at a place that nextRecord() gave. */
-export function isKept(record: usize): bool {
-  return end != record;
+  bytes += LINE_BYTES + (changeEnd - change);
+  if (change == changesEnd) changesEnd = changeEnd;
 }
 
 /** What is kept from here on belongs to the state of a link. Returns false when memory is out. */
 export function beginState(link: usize): bool {
-  if (end > full && !flush()) return false;
+  if (bytes > full && !flush()) return false;
   store<u64>(end, 0);
-  store<u32>(end, 0, RECORD_LENGTH);
-  store<u32>(end, <u32>link, RECORD_LINK);
+  store<u32>(end, <u32>link, RECORD_CHANGE);
   end += RECORD_BYTES;
+  bytes += LINE_BYTES;
   return true;
-}
-
-// @ts-ignore: decorator
-@inline
-function endOf(record: usize): usize {
-  return record + RECORD_BYTES + <usize>load<u32>(record, RECORD_LENGTH);
 }
 
 /** Asks for all places at once: what takes long is then on its way together. */
 function touchAll(): void {
   let sum: u64 = 0;
-  for (let record = first; record < end; record = endOf(record)) sum ^= touchPlace(load<u64>(record));
+  for (let record = first; record < end; record += RECORD_BYTES) sum ^= touchPlace(load<u64>(record));
   touched = sum;
 }
 
 /** Adds what is pending to the seen states, and what is new to the chain. Returns false when memory is out. */
 export function flush(): bool {
   touchAll();
-  for (let record = first; record < end; record = endOf(record)) {
+  for (let record = first; record < end; record += RECORD_BYTES) {
     const print = load<u64>(record);
+    const change = <usize>load<u32>(record, RECORD_CHANGE);
     if (print == 0) {
-      follow(<usize>load<u32>(record, RECORD_LINK));
+      follow(change);
       continue;
     }
     if (!hasRoom()) return false;
     const before = load<u32>(record, RECORD_STATE);
     const isNew = add(print, before, load<u32>(record, RECORD_CHOICE));
     if (keepsEdges() && !noteEdge(print, before, isNew ? statesSeen() - 1 : EDGE_TO_SEEN)) return false;
-    if (isNew && !append(print, record + RECORD_BYTES, endOf(record))) return false;
+    if (isNew && !append(print, change, <usize>load<u32>(record, RECORD_END))) return false;
   }
-  end = first;
-  count = 0;
+  forget();
+  // Nobody looks into a change of the memo any more.
+  if (isFull()) forgetAll();
   return true;
 }

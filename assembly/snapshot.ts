@@ -12,9 +12,11 @@
  * differs is a line of the *change*, and is put back at once. A fingerprint is a sum over all pieces of a hash of piece and place, so
  * that a change has its own difference of fingerprints; bits that are no part of a state are masked off before hashing.
  *
- *   piece    {mask u64, mask u64, salt u64, address u32, 0}                          PIECE_BYTES
+ * What a part of the loaded state is, as far as a transition can see, is the sum of its pieces' hashes (memo.ts looks transitions up by it).
+ *
+ *   piece    {mask u64, mask u64, salt u64, address u32, its part u32}               PIECE_BYTES
  *   group    {address of its first run u32, runs u32}; run {address u32, pieces u32, number of the first piece u32, 0}
- *   change   lines {16 bytes as they became, address u32, 0 ...}                     LINE_BYTES
+ *   change   lines {16 bytes as they became, hash u64, number u32, 0}                LINE_BYTES
  */
 import { takeSpan } from "./blocks";
 import { SC_GROUPS, SC_PIECE_COUNT, SC_PIECE_OF, SC_PIECES, told } from "./control";
@@ -24,7 +26,10 @@ import { forgetWrote, wroteAt, wroteCount, WROTE_MOST } from "./wrote";
 
 const PIECE_BYTES: usize = 32;
 export const LINE_BYTES: usize = 32;
-export const LINE_ADDRESS: usize = 16;
+export const LINE_HASH: usize = 16;
+export const LINE_NUMBER: usize = 24;
+const PIECE_ADDRESS: usize = 24;
+const PIECE_PART: usize = 28;
 const RUN_BYTES: usize = 16;
 
 // Groups: the kinds of record by number, then these; then OF_CPU for each CPU, from GROUP_CPU on.
@@ -55,7 +60,19 @@ const SHARED_GROUPS: u32 = (1 << GROUP_CPUS) - 1;
 
 export const NO_PIECE: u32 = 0xffff;
 
+// Parts: what nobody asks for as a whole; what all can see but words of records; then two of each CPU, what nobody else looks at and
+// the flags that others look at.
+export const PART_NONE: u32 = 0;
+export const PART_COMMON: u32 = 1;
+export const PART_CPU: u32 = 2;
+export const PART_OF_CPU_OWN: u32 = 0;
+export const PART_OF_CPU_SEEN: u32 = 1;
+export const PARTS_OF_CPU: u32 = 2;
+
 let pieces: usize = 0;
+/** Of the loaded state: u64 hashes of its pieces, and sums of its parts. */
+let hashes: usize = 0;
+let parts: usize = 0;
 let groups: usize = 0;
 let pieceOf: usize = 0;
 /** Distances from the world to the copies. */
@@ -79,10 +96,16 @@ export function openSnapshots(): bool {
   const bytes = taskTime - stateBase;
   toLoaded = takeSpan(bytes) - stateBase;
   toFirst = takeSpan(bytes) - stateBase;
-  if (toFirst + stateBase == 0) return false;
+  hashes = takeSpan(<usize>told(SC_PIECE_COUNT) << 3);
+  const partBytes = <usize>(PART_CPU + PARTS_OF_CPU * cpus) << 3;
+  parts = takeSpan(partBytes);
+  if (parts == 0) return false;
   assert(holders >= stateBase && holders < taskTime);
   memory.copy(stateBase + toLoaded, stateBase, bytes);
   memory.copy(stateBase + toFirst, stateBase, bytes);
+  memory.fill(hashes, 0, <usize>told(SC_PIECE_COUNT) << 3);
+  memory.fill(parts, 0, partBytes);
+  for (let number: u32 = 0; number < told(SC_PIECE_COUNT); number++) loadPiece(number, v128.load(addressOf(number)));
   loadedPrint = 0x9e3779b97f4a7c15;
   return true;
 }
@@ -91,6 +114,27 @@ export function openSnapshots(): bool {
 @inline
 function pieceAt(number: u32): usize {
   return pieces + <usize>number * PIECE_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function addressOf(number: u32): usize {
+  return <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
+}
+
+/** Sum of the hashes of a part of the loaded state. */
+// @ts-ignore: decorator
+@inline
+export function sumOf(part: u32): u64 {
+  return load<u64>(parts + (<usize>part << 3));
+}
+
+/** Hash of the piece of the loaded state that holds a word of a record or a page table, or of what is known of a table. */
+// @ts-ignore: decorator
+@inline
+export function hashAt(address: usize): u64 {
+  const number = <u32>load<u16>(pieceOf + ((address - stateBase) >> 2 & ~(<usize>1)));
+  return number == NO_PIECE ? 0 : load<u64>(hashes + (<usize>number << 3));
 }
 
 /** For one value of either half the hash is a one-to-one function of the other. */
@@ -118,10 +162,11 @@ function differs(at: usize): v128 {
 function leavePiece(at: usize, number: u32, end: usize): usize {
   const now = v128.load(at);
   const was = v128.load(at + toLoaded);
-  const piece = pieceAt(number);
-  nextPrint += hashOf(piece, now) - hashOf(piece, was);
+  const hash = hashOf(pieceAt(number), now);
+  nextPrint += hash - load<u64>(hashes + (<usize>number << 3));
   v128.store(end, now);
-  store<u32>(end, <u32>at, LINE_ADDRESS);
+  store<u64>(end, hash, LINE_HASH);
+  store<u32>(end, number, LINE_NUMBER);
   v128.store(at, was);
   return end + LINE_BYTES;
 }
@@ -189,7 +234,7 @@ function leaveWritten(end: usize): usize {
     assert(word < frameMeta - stateBase);
     const number = <u32>load<u16>(pieceOf + (word >> 2));
     if (number == NO_PIECE) continue;
-    const at = <usize>load<u32>(pieceAt(number), 24);
+    const at = <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
     if (v128.any_true(differs(at))) end = leavePiece(at, number, end);
   }
   return end;
@@ -244,7 +289,7 @@ export function restart(): void {
 /** Traps if the world is not the loaded state: a transition wrote what it was not known to write. */
 export function checkLeft(): void {
   for (let number: u32 = 0; number < told(SC_PIECE_COUNT); number++) {
-    const at = <usize>load<u32>(pieceAt(number), 24);
+    const at = <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
     if (v128.any_true(v128.xor(v128.load(at), v128.load(at + toLoaded)))) panic(TRAP_SEARCH_LEAK, at);
   }
 }
@@ -252,7 +297,14 @@ export function checkLeft(): void {
 /** Loads one piece of the state that is to be the loaded one. */
 // @ts-ignore: decorator
 @inline
-export function loadPiece(at: usize, value: v128): void {
+export function loadPiece(number: u32, value: v128): void {
+  const piece = pieceAt(number);
+  const at = <usize>load<u32>(piece, PIECE_ADDRESS);
+  const hash = hashOf(piece, value);
+  const hashAt = hashes + (<usize>number << 3);
+  const sumAt = parts + (<usize>load<u32>(piece, PIECE_PART) << 3);
+  store<u64>(sumAt, load<u64>(sumAt) + hash - load<u64>(hashAt));
+  store<u64>(hashAt, hash);
   v128.store(at, value);
   v128.store(at + toLoaded, value);
 }

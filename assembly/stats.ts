@@ -54,7 +54,24 @@ export function count(cpu: u32, counter: u32, amount: u64): void {
   store<u64>(at, load<u64>(at) + amount);
 }
 
+/** {u32 windows entered since a search forgot them, u32 the last one}. */
+const ENTERED: usize = 18688;
+
+export function forgetWindows(): void {
+  store<u32>(ENTERED, 0);
+}
+
+export function windowsEntered(): u32 {
+  return load<u32>(ENTERED);
+}
+
+export function lastWindow(): u32 {
+  return load<u32>(ENTERED, 4);
+}
+
 export function enterWindow(cpu: u32, window: u32): void {
+  store<u32>(ENTERED, load<u32>(ENTERED) + 1);
+  store<u32>(ENTERED, window, 4);
   const at = st(cpu) + ST_WINDOWS + (<usize>(window & 63) << 3);
   store<u64>(at, load<u64>(at) + 1);
 }

@@ -40,6 +40,10 @@ export function openSymmetry(): void {
   for (let i: u32 = 0; i < load<u32>(tables, SY_MEMBER_COUNT); i++) store<u32>(hw(memberAt(i)), 0, HW_TASK);
 }
 
+export function isRenaming(): bool {
+  return tables != 0;
+}
+
 // @ts-ignore: decorator
 @inline
 function memberAt(index: u32): u32 {

@@ -160,10 +160,12 @@ function writeOps(world: World, tables: Tables): number {
     entries: bit("OWN_ENTRIES"),
     all: bit("CPU") - bit("TABLES"),
   };
-  const { live, written, groups } = opTable(world.program, bits);
+  const { live, written, groups, looks } = opTable(world.program, bits);
   const { at, view } = tables.take(groups.length * 24);
   for (let pc = 0; pc < groups.length; pc++) {
-    const words = [live.low[pc]!, live.high[pc]!, written.low[pc]!, written.high[pc]!, groups[pc]!];
+    const { looks: what, keeps } = looks[pc]!;
+    const looksAt = world.value(`LOOKS_${what}`) | (keeps ? world.value("LOOKS_KEEPS") : 0);
+    const words = [live.low[pc]!, live.high[pc]!, written.low[pc]!, written.high[pc]!, groups[pc]!, looksAt];
     for (const [word, value] of words.entries()) view.setUint32(pc * 24 + word * 4, value, true);
   }
   return at;
@@ -226,12 +228,16 @@ function writePieces(
   tables: Tables,
 ): Record<string, number> {
   const all = groups.flatMap((runs) => runs.flatMap(({ pieces }) => pieces));
+  const parts = groups.flatMap((runs, group) =>
+    runs.flatMap(({ pieces }) => pieces.map((_, index) => partOf(world, group, index))),
+  );
   const pieces = tables.take(all.length * PIECE_BYTES);
   all.forEach(({ address, masks }, number) => {
     pieces.view.setBigUint64(number * PIECE_BYTES, masks[0], true);
     pieces.view.setBigUint64(number * PIECE_BYTES + 8, masks[1], true);
     pieces.view.setBigUint64(number * PIECE_BYTES + 16, salt(number), true);
     pieces.view.setUint32(number * PIECE_BYTES + 24, address, true);
+    pieces.view.setUint32(number * PIECE_BYTES + 28, parts[number]!, true);
   });
   const directory = tables.take(groups.length * 8);
   const pieceOf = writePieceNumbers(all, world, tables);
@@ -248,6 +254,24 @@ function writePieces(
     directory.view.setUint32(group * 8 + 4, runs.length, true);
   });
   return { PIECES: pieces.at, PIECE_COUNT: all.length, PIECE_OF: pieceOf, GROUPS: directory.at };
+}
+
+/** Pieces of a CPU's flags in which nobody else looks at anything: program counters, and what goes with them. */
+const UNSEEN_FLAGS = 2;
+
+/** The part of a state (assembly/snapshot.ts) that a piece belongs to, by its group and its place in it. */
+function partOf(world: World, group: number, index: number): number {
+  const value = (name: string): number => world.value(name);
+  const first = value("GROUP_CPU");
+  if (group < first)
+    return value(
+      group >= value("GROUP_TABLES") && group <= value("GROUP_HOLDERS") ? "PART_COMMON" : "PART_NONE",
+    );
+  const kind = (group - first) % value("OF_CPU");
+  if (kind === value("OF_CPU_QUEUE") || kind === value("OF_CPU_ENTRIES")) return value("PART_COMMON");
+  const isSeen = kind === value("OF_CPU_FLAGS") && index >= UNSEEN_FLAGS;
+  const part = value(isSeen ? "PART_OF_CPU_SEEN" : "PART_OF_CPU_OWN");
+  return value("PART_CPU") + Math.floor((group - first) / value("OF_CPU")) * value("PARTS_OF_CPU") + part;
 }
 
 /** For each word up to the frames, of records, page tables and what is known of those, the piece that it is in. */

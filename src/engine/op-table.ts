@@ -4,6 +4,7 @@ import { flowOf, NOWHERE, type RegisterSets, registerSets, writtenBy } from "../
 import { OPS } from "../dsl/isa.js";
 import { liveSets } from "../dsl/liveness.js";
 import type { MicroOp, OpName, Program } from "../dsl/program.js";
+import { looksOf, type OpLooks } from "./op-reads.js";
 
 /** Sets of groups of pieces, as bits; the numbers are the engine's. */
 export interface GroupBits {
@@ -27,6 +28,8 @@ export interface OpTable {
   readonly written: RegisterSets;
   /** Groups that these may write, besides those of their own CPU; what leaves the store buffer is not counted. */
   readonly groups: Uint32Array;
+  /** What they look at. */
+  readonly looks: readonly OpLooks[];
 }
 
 /** The engine has one bit for each register in a word. */
@@ -48,7 +51,10 @@ export function opTable({ ops, registers }: Program, bits: GroupBits): OpTable {
     written.high[pc] = own.high[pc]! | (tails.high[tail] ?? 0);
     groups[pc] = own.groups[pc]! | (tails.groups[tail] ?? 0);
   }
-  return { live: liveSets(ops), written, groups };
+  const looks = ops.map(({ op, imm }, pc) =>
+    looksOf(op, imm, (tails.groups[isStep[pc] ? pc + 1 : pc] ?? bits.all) !== 0),
+  );
+  return { live: liveSets(ops), written, groups, looks };
 }
 
 interface Writes extends RegisterSets {
