@@ -286,3 +286,20 @@ test("without PCIDs an address space is loaded with a flush every time", () => {
   stage.switch(1, 1);
   expect(stage.count("flushes.taskSwitch")).toBe(4);
 });
+
+test("a page that is dirty already is mapped as dirty where it may be written without a fault", () => {
+  const DIRTY = 1n << 6n;
+  const isDirty = (stage: Stage, vpn: number): boolean => (stage.pte(0, vpn) & DIRTY) !== 0n;
+  const readAgain = (mapping: bigint): boolean[] => {
+    const stage = new Stage({ entries: ["madvise"], tunables: { fault_around_pages: 4 } });
+    stage.threads(4, mapping);
+    for (const vpn of [0, 1]) stage.touch(0, vpn, STORE);
+    stage.touch(0, 2, LOAD);
+    stage.call(0, "madvise", 0, 4, 4);
+    // The fault on page 0 maps its neighbours too.
+    stage.touch(0, 0, LOAD);
+    return [0, 1, 2].map((vpn) => isDirty(stage, vpn));
+  };
+  expect(readAgain(SHARED_MEMORY)).toEqual([true, true, false]);
+  expect(readAgain(sharedFile(1))).toEqual([false, false, false]);
+});

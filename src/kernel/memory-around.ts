@@ -3,11 +3,11 @@
 import { type Bool, type Builder, type Expr, routine, type U64 } from "../dsl/index.js";
 import { filemap_fault, filemap_get_folio } from "./filemap.js";
 import type { KernelOptions } from "./options.js";
-import { folio_add_rmap, folio_put } from "./page.js";
+import { folio_add_rmap, folio_put, page } from "./page.js";
 import { addrEnd, addrStart, entryAt, PMD, PTE } from "./pgtable.js";
-import { mk_pte, pte_none } from "./pte.js";
+import { mk_pte, pte_mkdirty, pte_none, type pte_t } from "./pte.js";
 import type { vm_fault } from "./vm_fault.js";
-import { vm_page_prot } from "./vma.js";
+import { type Vma, vm_page_prot } from "./vma.js";
 
 /**
  * Map what the cache has of a window around the page, up to the ends of the mapping [start, end) and of the page table.
@@ -34,6 +34,25 @@ export const do_fault_around = routine(
   },
 );
 
+/**
+ * What a fault that reads puts in for a page of the cache. A page that is dirty anyway, and may be written without a fault, is mapped as
+ * dirty: that saves the hardware the work, and costs who unmaps it a flush before the page-table lock is dropped.
+ *
+ * Source: linux mm/memory.c, set_pte_range(), since April 2025
+ * (https://lore.kernel.org/r/20250402181709.2386022-2-willy@infradead.org).
+ */
+export const pte_for_reading = routine(
+  "set_pte_range.entry",
+  (k: Builder, vma: Vma, pfn: Expr<U64>): Expr<pte_t> => {
+    const entry = k.var(mk_pte(pfn, vm_page_prot(vma)), "entry");
+    k.if(entry.get().write, () => {
+      const flags = k.read("folio_test_dirty", page.at(pfn).flags);
+      k.if(flags.dirty, () => entry.set(pte_mkdirty(entry.get())));
+    });
+    return entry.get();
+  },
+);
+
 /** One page of the window. Source: linux mm/filemap.c, filemap_map_pages(). */
 const filemap_map_pages = routine("filemap_map_pages", (k: Builder, vmf: vm_fault, vpn: Expr<U64>) => {
   const pte = entryAt(k, vmf.table, vpn, PTE);
@@ -50,7 +69,7 @@ const filemap_map_pages = routine("filemap_map_pages", (k: Builder, vmf: vm_faul
       k.locked(vmf.ptl, () => {
         k.if(pte_none(k.read("pte_none again", pte)), () => {
           folio_add_rmap(k, pfn.get(), "folio_add_file_rmap_ptes");
-          k.write("set_ptes", pte, mk_pte(pfn.get(), vm_page_prot(vmf.vma)));
+          k.write("set_ptes", pte, pte_for_reading(k, vmf.vma, pfn.get()));
           mapped.set(true);
         });
       });

@@ -3,7 +3,7 @@
 import { type Builder, type Expr, routine, type U64 } from "../dsl/index.js";
 import { filemap_fault } from "./filemap.js";
 import { folio_prealloc } from "./memory-alloc.js";
-import { do_fault_around } from "./memory-around.js";
+import { do_fault_around, pte_for_reading } from "./memory-around.js";
 import type { KernelOptions } from "./options.js";
 import { folio_add_new_anon_rmap, folio_add_rmap, folio_mark_dirty, folio_put } from "./page.js";
 import { mk_pte, type Pte, pte_mkdirty, pte_mkwrite, pte_mkyoung, pte_none } from "./pte.js";
@@ -98,11 +98,15 @@ const do_shared_or_read_fault = routine("do_read_fault", (k: Builder, vmf: vm_fa
   const first = k.var(mk_pte(pfn, vm_page_prot(vmf.vma)), "entry");
   k.if(pfn.eq(0), () => vmf.oom.set(true));
   k.if(pfn.ne(0), () => {
-    k.if(vmf.write, () => {
-      k.if(vmf.vma.file, () => k.work("page_mkwrite"));
-      folio_mark_dirty(k, pfn);
-      first.set(pte_mkyoung(pte_mkdirty(pte_mkwrite(first.get()))));
-    });
+    k.if(
+      vmf.write,
+      () => {
+        k.if(vmf.vma.file, () => k.work("page_mkwrite"));
+        folio_mark_dirty(k, pfn);
+        first.set(pte_mkyoung(pte_mkdirty(pte_mkwrite(first.get()))));
+      },
+      () => first.set(pte_for_reading(k, vmf.vma, pfn)),
+    );
     installOrDrop(
       k,
       vmf,
