@@ -2,11 +2,13 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as zlib from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openTrace } from "../src/trace/format.js";
 import { summarizeTrace } from "../src/trace/inspect.js";
 import { openBytes } from "../src/trace/open.js";
+import type { TraceSummary } from "../src/workload/feed.js";
 import { zipOf } from "./zip-bytes.js";
 
 const text = "I  04000000,4\n L 1fff000000,8\n";
@@ -69,6 +71,69 @@ describe("packed files are unpacked by what they hold, not by their name", () =>
     else await expect(opened).rejects.toThrow(/expected the program zstd on PATH, or Node 22.15 or later/);
     const other = openBytes(await file("b", Buffer.from(xz, "base64")), { xz: "no-such-program" });
     await expect(other).rejects.toThrow(/expected the program xz on PATH/);
+  });
+});
+
+describe("of what is cut inside its packing, lenient reading takes what stands before", () => {
+  const access = (index: number): string =>
+    ` L ${(0x4000000 + 64 * index).toString(16).padStart(8, "0")},8\n`;
+  const lines = Array.from({ length: 60_000 }, (_, index) => access(index * index)).join("");
+
+  async function cut(name: string, packed: Buffer): Promise<TraceSummary> {
+    const path = await file(name, packed.subarray(0, Math.floor(packed.length * 0.7)));
+    await expect(summarizeTrace(path)).rejects.toThrow(/expected whole \w+ data/);
+    return summarizeTrace(path, { lenient: true });
+  }
+
+  test("gzip, to the last line that is whole", async () => {
+    const packed = zlib.gzipSync(lines);
+    const summary = await cut("lines.gz", packed);
+    const { Z_SYNC_FLUSH } = zlib.constants;
+    const rest = zlib.gunzipSync(packed.subarray(0, Math.floor(packed.length * 0.7)), {
+      finishFlush: Z_SYNC_FLUSH,
+    });
+    expect(summary.lines).toBe(rest.toString().split("\n").length - 1);
+    expect(summary.damage).toEqual([
+      `lines.gz: all behind byte ${rest.length} of what it holds unpacked is lost: expected whole gzip data, saw unexpected end of file`,
+    ]);
+  });
+
+  test("zip, whose directory is lost, one member behind the other", async () => {
+    const half = lines.indexOf("\n", lines.length / 2) + 1;
+    const members = { a: Buffer.from(lines.slice(0, half)), b: Buffer.from(lines.slice(half)) };
+    const summary = await cut("lines.zip", zipOf(members));
+    expect(summary.lines).toBeGreaterThan(31_000);
+    expect(summary.damage).toEqual([
+      expect.stringMatching(/^lines\.zip: .* whole zip data, saw End of central/),
+    ]);
+  });
+
+  test.skipIf(spawnSync("xz", ["--version"]).error !== undefined)("xz, by the program", async () => {
+    const { stdout } = spawnSync("xz", ["-1", "--block-size=100000"], { input: lines });
+    const summary = await cut("lines.xz", stdout);
+    expect(summary.lines).toBeGreaterThan(20_000);
+    expect(summary.damage).toHaveLength(1);
+  });
+
+  test("but not nothing at all", async () => {
+    const path = await file("head.gz", zlib.gzipSync(lines).subarray(0, 12));
+    await expect(summarizeTrace(path, { lenient: true })).rejects.toThrow(
+      /byte 12: expected whole gzip data/,
+    );
+  });
+
+  test("and a replay says what is lost", async () => {
+    const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+    const packed = zlib.gzipSync(text.repeat(1000));
+    const path = await file("replayed.gz", packed.subarray(0, packed.length - 10));
+    const replay = (...args: string[]) =>
+      spawnSync(process.execPath, [main, "replay", path, "--cpus", "1", ...args]);
+    expect(replay()).toMatchObject({ status: 2 });
+    const { status, stdout } = replay("--lenient");
+    expect(status).toBe(0);
+    expect(stdout.toString()).toMatch(
+      /^damaged: replayed\.gz: all behind byte \d+ .* unexpected end of file$/m,
+    );
   });
 });
 

@@ -56,7 +56,7 @@ export async function info(
 ): Promise<void> {
   const target = json === undefined || json === "-" ? undefined : new ResultFile(json);
   const recording = await oneRecording(files, options);
-  const packed = await packedHeader(recording.files[0]!);
+  const packed = await packedHeader(recording.files[0]!, options);
   const counted =
     packed === undefined || verify ? await summarizeTrace(recording.files, options) : packed.summary;
   if (packed !== undefined && options.lenient !== true)

@@ -76,6 +76,7 @@ export const traceSummarySchema = z.strictObject({
   writtenPages: count,
   others: counts,
   skipped: count,
+  damage: z.array(z.string()).readonly().optional(),
 });
 
 /** What `shootdown trace info --json` writes. */

@@ -39,5 +39,6 @@ export function summaryLines(trace: NonNullable<RunResult["trace"]>): string[] {
   ];
   const assumed =
     accesses > 0 ? [] : ["trace: no accesses recorded; which pages are touched is assumed (--touch)"];
-  return [`trace: ${trace.format}, ${parts.join(", ")}`, ...assumed];
+  const damaged = (trace.damage ?? []).map((each) => `damaged: ${each}`);
+  return [`trace: ${trace.format}, ${parts.join(", ")}`, ...damaged, ...assumed];
 }

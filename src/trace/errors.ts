@@ -16,6 +16,7 @@ export class InputError extends Error {
   readonly line: number | undefined;
   readonly byte: number | undefined;
   readonly expected: string;
+  readonly saw: string;
 
   constructor(place: Place, expected: string, saw: string) {
     const where = place.line === undefined ? place.file : `${place.file}:${place.line}`;
@@ -25,6 +26,7 @@ export class InputError extends Error {
     this.line = place.line;
     this.byte = place.byte;
     this.expected = expected;
+    this.saw = saw;
   }
 }
 

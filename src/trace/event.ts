@@ -168,6 +168,8 @@ export class ReaderCounts {
   joined = 0;
   threads = 0;
   skipped = 0;
+  /** What it is read from: each may say why it has ended too early. */
+  sources: readonly { readonly damage?: string | undefined }[] = [];
   /** Records that are no event of a simulation, by what they are. */
   readonly others = new Map<string, number>();
 

@@ -9,7 +9,7 @@ import { filesOf } from "./folder.js";
 import { parseFtraceLine } from "./ftrace.js";
 import { LackeyReader } from "./lackey.js";
 import { LineWindow } from "./lines.js";
-import { openBytes, type Unpackers } from "./open.js";
+import { bytesOf, type Unpackers } from "./open.js";
 import { packed } from "./packed.js";
 import { headBytes, PeekedSource } from "./peek.js";
 import { parsePerfLine } from "./perf.js";
@@ -105,6 +105,7 @@ const sniffedLines = 200;
 
 type Opened =
   | {
+      readonly source: PeekedSource;
       readonly lines: LineWindow;
       readonly format: TraceFormat;
       /** The first lines, without empty ones. */
@@ -113,7 +114,7 @@ type Opened =
   | { readonly source: PeekedSource; readonly format: BinaryFormat };
 
 function close(opened: Opened): void {
-  ("lines" in opened ? opened.lines : opened.source).close();
+  opened.source.close();
 }
 
 /**
@@ -130,26 +131,36 @@ export async function openTrace(
   const opened: Opened[] = [];
   try {
     for (const file of files) opened.push(await openFile(file, options));
-    const first = opened[0]!;
-    if (!("lines" in first)) {
-      return await first.format.reader(
-        opened.flatMap((each) => ("source" in each ? [each.source] : [])),
-        options,
-      );
-    }
-    const { lines, format } = first;
-    if (opened.length === 1) return format.reader(lines, format.name, options);
-    const parts = files.map((file) => threadFile.exec(file)!);
-    const merged = new MergedLines(
-      parts[0]![1]!,
-      opened.flatMap((each) => ("lines" in each ? [each.lines] : [])),
-      parts.map((part) => Number(part[2])),
-    );
-    return new StraceReader(merged, format.name, options);
+    const reader = await readerOf(files, opened, options);
+    reader.counts.sources = opened.map(({ source }) => source);
+    return reader;
   } catch (error) {
     opened.forEach(close);
     throw error;
   }
+}
+
+async function readerOf(
+  files: readonly string[],
+  opened: readonly Opened[],
+  options: ReaderOptions,
+): Promise<TraceReader> {
+  const first = opened[0]!;
+  if (!("lines" in first)) {
+    return first.format.reader(
+      opened.map(({ source }) => source),
+      options,
+    );
+  }
+  const { lines, format } = first;
+  if (opened.length === 1) return format.reader(lines, format.name, options);
+  const parts = files.map((file) => threadFile.exec(file)!);
+  const merged = new MergedLines(
+    parts[0]![1]!,
+    opened.flatMap((each) => ("lines" in each ? [each.lines] : [])),
+    parts.map((part) => Number(part[2])),
+  );
+  return new StraceReader(merged, format.name, options);
 }
 
 /** The tracepoints of a recording that is made of them; undefined for one in another format. Throws: InputError. */
@@ -236,7 +247,7 @@ function groupOf(file: string, opened: Opened): string | undefined {
 }
 
 async function openFile(file: string, options: ReaderOptions & Unpackers): Promise<Opened> {
-  const source = await PeekedSource.of(await openBytes(file, options));
+  const source = await PeekedSource.of(await bytesOf(file, options));
   const { head } = source;
   const named = (format: { name: string }): boolean => format.name === options.format;
   const binary = binaryFormats.find((each) =>
@@ -245,7 +256,8 @@ async function openFile(file: string, options: ReaderOptions & Unpackers): Promi
   if (binary !== undefined && head.length > 0) return { source, format: binary };
   const first = firstLines(head);
   const format = textFormats.find((each) => (options.format === undefined ? each.fits(first) : named(each)));
-  if (head.length > 0 && format !== undefined) return { lines: new LineWindow(source), format, first };
+  if (head.length > 0 && format !== undefined)
+    return { source, lines: new LineWindow(source), format, first };
   source.close();
   if (head.length === 0) throw new InputError({ file }, "a recording", "an empty file");
   throw unknownFormat(file, first[0] ?? head.toString("latin1", 0, 100));

@@ -97,7 +97,8 @@ export class LineWindow implements Lines {
 
   #finish(): boolean {
     this.#ended = true;
-    if (this.#used === 0) return false;
+    // Where its end is lost, a line would say something else.
+    if (this.#used === 0 || this.#source.damage !== undefined) return false;
     this.#cutAt = this.#used;
     this.#append(Buffer.from([newline]));
     this.end = this.#used;

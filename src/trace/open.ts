@@ -4,6 +4,7 @@ import { open, stat } from "node:fs/promises";
 import { pipeline, type Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { InputError } from "./errors.js";
+import { RescuedSource } from "./rescue.js";
 
 /** The unpacked bytes of a file, in pieces. */
 export interface ByteSource {
@@ -13,6 +14,8 @@ export interface ByteSource {
   next(): Promise<Buffer | undefined>;
   /** Stops reading; harmless at any time. */
   close(): void;
+  /** Why it has ended too early, where that is passed over. */
+  readonly damage?: string | undefined;
 }
 
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "lz4" | "zip";
@@ -25,7 +28,34 @@ export interface Unpackers {
 }
 
 const pieceBytes = 256 * 1024;
+/** What is unpacked of a damaged piece is lost, so these are small. */
+const rescuedBytes = 16 * 1024;
 const magicBytes = 6;
+
+/**
+ * As openBytes(); in lenient mode, what is cut short or damaged inside its packing is read up to there, and `damage` says so.
+ *
+ * Throws: InputError, as openBytes() does.
+ */
+export async function bytesOf(
+  file: string,
+  options: Unpackers & { readonly lenient?: boolean } = {},
+): Promise<ByteSource> {
+  const source = await openBytes(file, options);
+  const { compression } = source;
+  if (compression === "none" || options.lenient !== true) return source;
+  if (compression === "zip") {
+    const [{ ZipSource }, { membersWithoutDirectory }] = await Promise.all([
+      import("./zip.js"),
+      import("./zip-members.js"),
+    ]);
+    return new RescuedSource(source, () => new ZipSource(file, membersWithoutDirectory));
+  }
+  if (compression !== "gzip") return new RescuedSource(source);
+  const { Z_SYNC_FLUSH } = zlib.constants;
+  const whole = { chunkSize: rescuedBytes, finishFlush: Z_SYNC_FLUSH };
+  return new RescuedSource(source, () => throughZlib(file, compression, zlib.createGunzip(whole)));
+}
 
 /**
  * Open a file for reading, unpacking it by what its first bytes say; its name does not matter.

@@ -3,7 +3,7 @@ import type { BinaryFormat } from "./binary-format.js";
 import { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
 import { EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
-import { type ByteSource, openBytes, type Unpackers } from "./open.js";
+import { type ByteSource, bytesOf, type Unpackers } from "./open.js";
 import { PackedBlocks } from "./packed-blocks.js";
 import type { PackedDecoder } from "./packed-decoder.js";
 import { headerLength, parseHeader } from "./packed-header.js";
@@ -76,8 +76,11 @@ export class PackedReader implements TraceReader {
 }
 
 /** The header of a packed recording; undefined for a file in another format. Throws: InputError. */
-export async function packedHeader(file: string, options: Unpackers = {}): Promise<PackedHeader | undefined> {
-  const source = await PeekedSource.of(await openBytes(file, options));
+export async function packedHeader(
+  file: string,
+  options: ReaderOptions & Unpackers = {},
+): Promise<PackedHeader | undefined> {
+  const source = await PeekedSource.of(await bytesOf(file, options));
   try {
     return packed.fits(source.head, file) ? await readHeader(new ByteWindow(source)) : undefined;
   } finally {

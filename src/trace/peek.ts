@@ -36,6 +36,10 @@ export class PeekedSource implements ByteSource {
     return new PeekedSource(source, pieces);
   }
 
+  get damage(): string | undefined {
+    return this.#source.damage;
+  }
+
   async next(): Promise<Buffer | undefined> {
     return this.#pieces.shift() ?? this.#source.next();
   }

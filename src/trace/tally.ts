@@ -45,7 +45,8 @@ export class Tally {
   }
 
   summary(reader: TraceReader): TraceSummary {
-    const { unit, lines, calls, failed, joined, threads, skipped, others } = reader.counts;
+    const { unit, lines, calls, failed, joined, threads, skipped, others, sources } = reader.counts;
+    const damage = sources.flatMap((source) => source.damage ?? []);
     const [load, store, fetch, modify] = [LOAD, STORE, FETCH, MODIFY].map((kind) => this.#kinds[kind]!);
     return {
       ...{ file: reader.name ?? basename(reader.file), format: reader.format, unit, lines },
@@ -59,6 +60,7 @@ export class Tally {
         others: sorted(others),
         skipped,
       },
+      ...(damage.length > 0 && { damage }),
     };
   }
 
@@ -93,6 +95,7 @@ export function addedUp(summaries: readonly TraceSummary[]): TraceSummary | unde
     }
     return sums;
   };
+  const damage = summaries.flatMap((summary) => summary.damage ?? []);
   return {
     file: summaries.map(({ file }) => file).join(", "),
     format: [...new Set(summaries.map(({ format }) => format))].join(", "),
@@ -115,5 +118,6 @@ export function addedUp(summaries: readonly TraceSummary[]): TraceSummary | unde
     writtenPages: total(({ writtenPages }) => writtenPages),
     others: byName(({ others }) => others),
     skipped: total(({ skipped }) => skipped),
+    ...(damage.length > 0 && { damage }),
   };
 }

@@ -7,14 +7,15 @@ import type { ByteSource } from "./open.js";
 export class ZipSource implements ByteSource {
   readonly file: string;
   readonly compression = "zip";
-  readonly #pieces: AsyncGenerator<Buffer>;
+  readonly #pieces: AsyncGenerator<Buffer, undefined>;
   #zip: ZipFile | undefined;
   #delivered = 0;
   #closed = false;
 
-  constructor(file: string) {
+  /** `members` unpacks it; as its directory says, unless given. */
+  constructor(file: string, members?: (file: string) => AsyncGenerator<Buffer, undefined>) {
     this.file = file;
-    this.#pieces = this.#all();
+    this.#pieces = members === undefined ? this.#all() : members(file);
   }
 
   async next(): Promise<Buffer | undefined> {
@@ -34,9 +35,11 @@ export class ZipSource implements ByteSource {
   close(): void {
     this.#closed = true;
     this.#zip?.close();
+    // What it reads from is closed where it stands.
+    this.#pieces.return(undefined).catch(() => {});
   }
 
-  async *#all(): AsyncGenerator<Buffer> {
+  async *#all(): AsyncGenerator<Buffer, undefined> {
     const { openPromise } = await import("yauzl");
     const zip = await openPromise(this.file, { autoClose: false });
     this.#zip = zip;

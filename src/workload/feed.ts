@@ -119,4 +119,6 @@ export interface TraceSummary {
   readonly others: Readonly<Record<string, number>>;
   /** Lines that could not be read and were passed over, in lenient mode. */
   readonly skipped: number;
+  /** Where files end that are cut short or damaged inside their packing, and why; in lenient mode, where they are read up to there. */
+  readonly damage?: readonly string[];
 }
