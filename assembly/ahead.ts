@@ -44,11 +44,14 @@ export function readAhead(k: usize, root: u32, p: usize, end: usize): void {
   store<u32>(k, sink, SINK);
 }
 
-/** CPUs from which on their blocks do not stay in a core's own caches. */
-const MANY_CPUS: u32 = 256;
+/** CPUs from which on their blocks do not stay in a core's own caches, and from which on they do not stay in those that cores share. */
+const MANY_CPUS: u32 = 64;
+const VERY_MANY_CPUS: u32 = 256;
 /** Records of one go, and cycles that one of them takes at least where it is worth it. */
 const TURN_RECORDS: usize = 128;
 const TURN_CYCLES: u64 = 8;
+/** Records from which on a turn reads all of the second level: what lies in a row comes several times as fast as what has to be looked for. */
+const WHOLE_RECORDS: usize = 64;
 const LINE: usize = 64;
 
 // @ts-ignore: decorator
@@ -59,29 +62,48 @@ function readAll(from: usize, bytes: usize): u32 {
   return sink;
 }
 
-/** For the turn of a CPU that begins with up to `n` records at `p` and lasts `time`: its first level, and of the second what they hit. */
+/**
+ * For the turn of a CPU that begins with up to `n` records at `p` and lasts `time`: its first level, and of the second what they hit, or all of
+ * it if they are many.
+ */
 export function readTurnAhead(cpu: u32, k: usize, p: usize, n: usize, time: u64): void {
   if (cpus < MANY_CPUS) return;
+  const records = min(min(n, TURN_RECORDS), <usize>min(time / TURN_CYCLES, <u64>TURN_RECORDS));
+  const isWhole = records >= WHOLE_RECORDS;
+  if (!isWhole && cpus < VERY_MANY_CPUS) return;
   const entries = hw(cpu) + hwEntries;
   const tags = k + ckTags;
-  const first = <usize>load<u32>(ROLE_DATA);
-  const slots = <usize>(load<u32>(ROLE_DATA, 4) * load<u32>(ROLE_DATA, 8));
-  let sink = readAll(k + CK_HINTS, HINT_BYTES) ^ readAll(entries + first * ENTRY_BYTES, slots * ENTRY_BYTES);
-  sink ^= readAll(k + CK_STAMPS + (first << 2), slots << 2) ^ readAll(tags + (first << 1), slots << 1);
-  const end = p + (min(min(n, TURN_RECORDS), <usize>min(time / TURN_CYCLES, <u64>TURN_RECORDS)) << 3);
-  const ways = load<u32>(ROLE_SECOND, 8);
-  if (ways - 1 <= 15) {
-    for (let at = p; at < end; at += 8) {
-      const slot = <usize>firstOf(ROLE_SECOND, load<u64>(at) >> 12);
-      sink ^= load<u32>(tags + (slot << 1)) ^ load<u32>(k + CK_STAMPS + (slot << 2));
-    }
-    const page0 = load<u64>(k, PAGE0);
-    for (let at = p; at < end; at += 8) {
-      const vpn = load<u64>(at) >> 12;
-      const slot = firstOf(ROLE_SECOND, vpn);
-      const way = wayOf(tags + (<usize>slot << 1), ways, tagOf((vpn << 15) | page0));
-      sink ^= load<u32>(entries + <usize>(slot + min(way, ways - 1)) * ENTRY_BYTES);
-    }
-  }
+  let sink = readAll(k + CK_HINTS, HINT_BYTES) ^ readSlots(k, entries, tags, ROLE_DATA);
+  if (isWhole) sink ^= readSlots(k, entries, tags, ROLE_SECOND);
+  else sink ^= readHits(k, entries, tags, p, p + (records << 3));
   store<u32>(k, sink, SINK);
+}
+
+/** What the records from `p` to `end` hit in the second level. */
+function readHits(k: usize, entries: usize, tags: usize, p: usize, end: usize): u32 {
+  const ways = load<u32>(ROLE_SECOND, 8);
+  if (ways - 1 > 15) return 0;
+  let sink: u32 = 0;
+  for (let at = p; at < end; at += 8) {
+    const slot = <usize>firstOf(ROLE_SECOND, load<u64>(at) >> 12);
+    sink ^= load<u32>(tags + (slot << 1)) ^ load<u32>(k + CK_STAMPS + (slot << 2));
+  }
+  const page0 = load<u64>(k, PAGE0);
+  for (let at = p; at < end; at += 8) {
+    const vpn = load<u64>(at) >> 12;
+    const slot = firstOf(ROLE_SECOND, vpn);
+    const way = wayOf(tags + (<usize>slot << 1), ways, tagOf((vpn << 15) | page0));
+    sink ^= load<u32>(entries + <usize>(slot + min(way, ways - 1)) * ENTRY_BYTES);
+  }
+  return sink;
+}
+
+/** All slots of an array. */
+// @ts-ignore: decorator
+@inline
+function readSlots(k: usize, entries: usize, tags: usize, role: usize): u32 {
+  const first = <usize>load<u32>(role);
+  const count = <usize>(load<u32>(role, 4) * load<u32>(role, 8));
+  const sink = readAll(k + CK_STAMPS + (first << 2), count << 2) ^ readAll(tags + (first << 1), count << 1);
+  return sink ^ readAll(entries + first * ENTRY_BYTES, count * ENTRY_BYTES);
 }

@@ -18,6 +18,7 @@ import { hasOtherRunnable, MODE_USER, release } from "./sched";
 import { CYCLES_IDLE, spend } from "./stats";
 import { mergeLog } from "./walk";
 import { stretch } from "./stretch";
+import { isBack, nextVisit, visited } from "./visits";
 import { weaveTime } from "./weave";
 
 export const RUN_MORE: u32 = 0;
@@ -45,7 +46,7 @@ function beginQuantum(start: u64): void {
   store<u64>(callsDone, start, NOW);
 }
 
-/** The i-th CPU that the bound phase visits; the order is free, which tests use. Only in order 0 does a CPU that is alone run through quanta. */
+/** The i-th CPU that the bound phase visits where a test says so: the order is free. Only in order 0 does a CPU that is alone run through quanta. */
 function inOrder(i: u32): u32 {
   const order = config(CFG_BOUND_ORDER);
   if (order == 1) return cpus - 1 - i;
@@ -93,7 +94,8 @@ function bound(end: u64): u64 {
   }
   if (config(CFG_BOUND_ORDER) == 0) {
     if (isShared()) return turnTogether(end) ? end : 0;
-    for (let cpu = nextIn(users, 0); cpu < cpus; cpu = nextIn(users, cpu + 1)) turn(cpu, end);
+    const back = isBack(end);
+    for (let place = nextVisit(0, back); place < cpus; place = nextVisit(place + 1, back)) turn(visited(place, back), end);
     return end;
   }
   for (let i: u32 = 0; i < cpus; i++) {

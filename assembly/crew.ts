@@ -7,7 +7,7 @@
  * those inside are waited for. A thread that sleeps costs nothing, and is woken when there is enough to do.
  */
 import { turn } from "./bound";
-import { nextIn } from "./clock";
+import { isBack, nextVisit, visited } from "./visits";
 import { CFG_QUANTUM, config } from "./config";
 import { taskTop } from "./feed";
 import { cpus, maskWords, users } from "./layout";
@@ -35,7 +35,7 @@ const FIRST_SLEEPS: usize = 24644;
 /** How often the gate was opened, and how many wait for the next time. */
 const CALLS: usize = 24704;
 const SLEEPING: usize = 24708;
-/** For each thread {next CPU of its share u32, end of its share u32, turns that it did u32, the last call that it answered u32}. */
+/** For each thread {next place of its share (visits.ts) u32, end of its share u32, turns that it did u32, the last call that it answered u32}. */
 export const CREW_PLACES: usize = 24768;
 export const CREW_PLACE_BYTES: usize = 64;
 export const CREW_TURNS: usize = 8;
@@ -96,10 +96,13 @@ export function isUnfinished(): bool {
 export function turnTogether(end: u64): bool {
   const threads = size();
   const top = min(cpus, taskTop());
+  const back = isBack(end);
   for (let thread: u32 = 0; thread < threads; thread++) {
     const place = placeOf(thread);
-    store<u32>(place, (top * thread) / threads);
-    store<u32>(place, (top * (thread + 1)) / threads, 4);
+    const first = (top * thread) / threads;
+    const last = (top * (thread + 1)) / threads;
+    store<u32>(place, back ? cpus - last : first);
+    store<u32>(place, back ? cpus - first : last, 4);
   }
   store<u64>(END, end);
   // In this order: who is called finds the gate open.
@@ -144,20 +147,21 @@ function sleepUntilFinished(): bool {
 function isFinished(): bool {
   const gate = atomic.load<u32>(GATE);
   if (gate == 0 || load<u32>(CREW_SHARES) == 0) return gate == 0;
+  const back = isBack(load<u64>(END));
   for (let thread: u32 = 0; thread < size(); thread++) {
-    if (nextIn(users, atomic.load<u32>(placeOf(thread))) < load<u32>(placeOf(thread), 4)) return false;
+    if (nextVisit(atomic.load<u32>(placeOf(thread)), back) < load<u32>(placeOf(thread), 4)) return false;
   }
   return atomic.cmpxchg<u32>(GATE, OPEN, 0) == OPEN;
 }
 
-/** The next CPU of a share; NOBODY when there is none left. */
-function take(thread: u32): u32 {
+/** Takes the next CPU of a share; NOBODY when there is none left. */
+function take(thread: u32, back: bool): u32 {
   const place = placeOf(thread);
   const end = load<u32>(place, 4);
   for (let from = atomic.load<u32>(place); from < end; from = atomic.load<u32>(place)) {
-    const cpu = nextIn(users, from);
-    if (cpu >= end) break;
-    if (atomic.cmpxchg<u32>(place, from, cpu + 1) == from) return cpu;
+    const next = nextVisit(from, back);
+    if (next >= end) break;
+    if (atomic.cmpxchg<u32>(place, from, next + 1) == from) return visited(next, back);
   }
   return NOBODY;
 }
@@ -165,10 +169,11 @@ function take(thread: u32): u32 {
 /** The own share first, so that a CPU's state stays in one core's caches; then what others have left. */
 function work(thread: u32, end: u64): void {
   const threads: u32 = load<u32>(CREW_SHARES) != 0 ? 1 : size();
+  const back = isBack(end);
   let done: u32 = 0;
   for (let i: u32 = 0; i < threads; i++) {
     const share = (thread + i) % size();
-    for (let cpu = take(share); cpu != NOBODY; cpu = take(share)) {
+    for (let cpu = take(share, back); cpu != NOBODY; cpu = take(share, back)) {
       turn(cpu, end);
       done++;
     }
