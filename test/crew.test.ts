@@ -102,7 +102,7 @@ describe("the result is the same, byte for byte, with any number of threads:", (
   });
 
   test("without the oracle, in the debug build, and with a ring that the host fills all the time", async () => {
-    const over = { build: "debug", size: { oracle: false, ring: 16 } } as const;
+    const over = { build: "debug", size: { oracle: false, ring: 64 } } as const;
     const alone = await shared(request("munmap-loop", over), 1);
     const together = await shared(request("munmap-loop", over), 3);
     expect(together.result).toEqual(alone.result);

@@ -45,6 +45,10 @@ describe.each(oneIn(4, cases))("%s on %s under %s", (name, _machine, _policy, ov
   });
 });
 
+test("a ring that results would depend on is refused", async () => {
+  await expect(resultOf(request("fork-cow", { size: { ring: 32 } }))).rejects.toThrow("a ring of 32 records");
+});
+
 describe.each(oneIn(4, builtins).map(({ name }) => name))("%s does not depend on", (name) => {
   const variants: readonly (readonly [string, Partial<RunRequest>])[] = [
     ["the build of the engine", { build: "debug" }],
@@ -52,7 +56,6 @@ describe.each(oneIn(4, builtins).map(({ name }) => name))("%s does not depend on
     ["the order of CPUs in the bound phase: odd ones first", { size: { boundOrder: 2 } }],
     ["how often the host looks: every quantum", { quanta: 1 }],
     ["how often the host looks: never", { quanta: 100_000_000 }],
-    // An event may need room for 64 records (feeder.ts): in a smaller ring a thread may have to sleep until there is some.
     ["the size of the rings: as small as an event allows", { size: { ring: 64 } }],
     ["the size of the rings: smaller", { size: { ring: 256 } }],
     ["whether the oracle watches", { size: { oracle: false } }],

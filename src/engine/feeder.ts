@@ -53,8 +53,9 @@ export async function drive(
   }
 }
 
-/** Rings with less room than this are full: a feed may need that much for one event. A tiny ring has a share. */
-const FULL_ROOM = 64;
+/** Records that a feed may need room for to give one event. In a smaller ring a task may have to sleep until there is some, which costs time. */
+export const EVENT_ROOM = 64;
+/** Rings with less room than that are full; of a ring that is not much larger, those that have less than a share. */
 const FULL_SHARE = 1 / 4;
 
 /** Asks the feed for what dry and starved tasks need, and tells the engine. */
@@ -76,7 +77,7 @@ class Feeder {
     this.#tasks = new TaskTimes(world);
     this.#dry = world.value("TASK_DRY");
     this.#full = world.value("TASK_RING_FULL");
-    this.#fullRoom = Math.min(FULL_ROOM, world.size.ring * FULL_SHARE);
+    this.#fullRoom = Math.min(EVENT_ROOM, world.size.ring * FULL_SHARE);
   }
 
   async refill(): Promise<void> {

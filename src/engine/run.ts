@@ -12,7 +12,7 @@ import type { Workload } from "../workload/feed.js";
 import { collect, namedCounters } from "./collect.js";
 import { configurationOf, type Mechanism } from "./configuration.js";
 import { Crew, type CrewOptions } from "./crew.js";
-import { drive, type Watch } from "./feeder.js";
+import { drive, EVENT_ROOM, type Watch } from "./feeder.js";
 import { LatencyCollector } from "./histograms.js";
 import type { Build } from "./load.js";
 import type { RunResult } from "./result.js";
@@ -204,7 +204,12 @@ function worldSize(request: RunRequest, quantum: number): WorldSize {
     slice: SLICE_CYCLES,
     boundOrder: 0,
   };
-  return { ...size, ...request.size };
+  const wanted = { ...size, ...request.size };
+  if (wanted.ring < EVENT_ROOM)
+    throw new RangeError(
+      `a ring of ${wanted.ring} records is too small: results would depend on it; ${EVENT_ROOM} or more are accepted`,
+    );
+  return wanted;
 }
 
 function startTasks(world: World, request: RunRequest): void {
