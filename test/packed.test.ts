@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { lstat, mkdtemp, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { pack } from "../src/cli/trace-work.js";
 import { runSimulation } from "../src/engine/run.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import type { TraceEvent } from "../src/trace/event.js";
@@ -178,6 +180,28 @@ ${"I  04a54b42,3\n".repeat(30)}`;
     expect(read).toContainEqual({ name: "thread", thread: 0, child: 1 });
     expect(read.filter((event) => event.name === "access")).toHaveLength(60 - 6);
   });
+});
+
+test("packing that is interrupted leaves nothing behind", async () => {
+  const [recording] = await recordings([example("gzip.lackey.gz")]);
+  const stop = new AbortController();
+  const done = packTrace(recording!, join(folder, "stopped.sdt"), { signal: stop.signal });
+  stop.abort();
+  await expect(done).rejects.toBe(stop.signal.reason);
+  expect((await readdir(folder)).filter((name) => name.includes("stopped"))).toEqual([]);
+});
+
+test.skipIf(process.platform === "win32")("a link stays a link, and a pipe a pipe", async () => {
+  const [from, link, pipe] = ["from.log", "link.sdt", "pipe.sdt"].map((name) => join(folder, name));
+  await writeFile(from!, "I  04000000,4\n");
+  await writeFile(join(folder, "real.sdt"), "");
+  await symlink("real.sdt", link!);
+  await pack([from!], link!, {});
+  expect(await readlink(link!)).toBe("real.sdt");
+  expect(await events(link!)).toEqual(await events(from!));
+  spawnSync("mkfifo", [pipe!]);
+  await expect(pack([from!], pipe!, {})).rejects.toThrow(/pipe\.sdt: it is no file/);
+  expect((await lstat(pipe!)).isFIFO()).toBe(true);
 });
 
 test("what cannot be packed leaves nothing behind", async () => {

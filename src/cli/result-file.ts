@@ -8,19 +8,20 @@ import { UsageError } from "../errors.js";
  */
 export class ResultFile {
   readonly #option: string;
-  readonly #path: string;
+  /** The file itself, if the path is a symbolic link to it. */
+  readonly path: string;
   /** Devices and pipes are written in place: a rename would replace the device itself. */
-  readonly #isSpecial: boolean;
+  readonly isSpecial: boolean;
 
   /** Throws: UsageError naming the path and the reason when nothing can be written there. */
   constructor(path: string, option = "--json") {
     this.#option = option;
     const existing = statSync(path, { throwIfNoEntry: false });
     if (existing?.isDirectory()) throw new UsageError(`cannot write ${option} ${path}: it is a folder`);
-    this.#isSpecial = existing !== undefined && !existing.isFile();
+    this.isSpecial = existing !== undefined && !existing.isFile();
     // The file behind a symbolic link is replaced, not the link.
-    this.#path = existing === undefined ? path : realpathSync(path);
-    if (this.#isSpecial) return;
+    this.path = existing === undefined ? path : realpathSync(path);
+    if (this.isSpecial) return;
     const probe = this.#temporary();
     attempt(option, path, () => {
       closeSync(openSync(probe, "wx"));
@@ -35,15 +36,15 @@ export class ResultFile {
 
   /** As write(), of something that is text already. */
   writeText(text: string): void {
-    if (this.#isSpecial) {
-      attempt(this.#option, this.#path, () => writeFileSync(this.#path, text));
+    if (this.isSpecial) {
+      attempt(this.#option, this.path, () => writeFileSync(this.path, text));
       return;
     }
     const temporary = this.#temporary();
-    attempt(this.#option, this.#path, () => {
+    attempt(this.#option, this.path, () => {
       try {
         writeFileSync(temporary, text, { flag: "wx" });
-        renameSync(temporary, this.#path);
+        renameSync(temporary, this.path);
       } finally {
         rmSync(temporary, { force: true });
       }
@@ -51,7 +52,7 @@ export class ResultFile {
   }
 
   #temporary(): string {
-    return join(dirname(this.#path), `.${basename(this.#path)}.${process.pid}.tmp`);
+    return join(dirname(this.path), `.${basename(this.path)}.${process.pid}.tmp`);
   }
 }
 

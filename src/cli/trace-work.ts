@@ -11,6 +11,7 @@ import { packedHeader } from "../trace/packed.js";
 import { packTrace } from "../trace/packed-writer.js";
 import type { TraceSummary } from "../workload/feed.js";
 import { printLines } from "./deliver.js";
+import { exitCodes } from "./exit-codes.js";
 import { ResultFile } from "./result-file.js";
 
 /** Formats of recordings that say more than events. */
@@ -21,15 +22,37 @@ export async function pack(files: readonly string[], output: string, options: Re
   const recording = await oneRecording(files, options);
   for (const file of recording.files) await mustDiffer(file, output);
   // Made before the work, so that an unwritable path costs none.
-  new ResultFile(output, "-o");
-  const header = await packTrace(recording, output, options);
+  const { path, isSpecial } = new ResultFile(output, "-o");
+  // A packed recording takes the place of what has its name, at once.
+  if (isSpecial) throw new UsageError(`cannot write -o ${output}: it is no file`);
+  const header = await untilInterrupted((signal) => packTrace(recording, path, { ...options, signal }));
+  if (header === undefined) {
+    process.stderr.write("shootdown: interrupted; nothing was written\n");
+    process.exitCode = exitCodes.interrupted;
+    return;
+  }
   const note = "the recorded switches and flushes are not packed: keep the recording to compare them";
   const bytes = (await stat(output)).size;
   const each = header.rows === 0 ? "" : `, ${(bytes / header.rows).toFixed(2)} each`;
   printLines([
-    `${output}: ${count(header.rows)} events in ${plural(header.blocks, "block")}, ${count(bytes)} bytes${each}`,
+    `${output}: ${plural(header.rows, "event")} in ${plural(header.blocks, "block")}, ${count(bytes)} bytes${each}`,
     ...(schedules.has(header.summary.format) ? [note] : []),
   ]);
+}
+
+/** Undefined if a signal came before the work was done. */
+async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) return undefined;
+    throw error;
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
 }
 
 /** Print the first events. */

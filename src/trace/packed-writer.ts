@@ -19,6 +19,8 @@ const level = 6;
 export interface PackOptions extends ReaderOptions, Unpackers {
   /** Most rows in a block; 65 536 if not given, which is the limit. */
   readonly blockRows?: number;
+  /** Ends the work with its reason; what was written is removed. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -62,6 +64,7 @@ async function writeBlocks(recording: Recording, file: string, options: PackOpti
         await handle.write(await blockOf(encoder, blocks++));
       };
       while (await reader.read(block)) {
+        options.signal?.throwIfAborted();
         tally.add(block);
         for (let row = 0; row < block.length; ) {
           row = encoder.add(block, row);
