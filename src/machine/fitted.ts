@@ -1,5 +1,5 @@
 import { quantity } from "./preset.js";
-import { assumed } from "./sources.js";
+import { assumed, from } from "./sources.js";
 
 /*
  * The constants that nobody measures alone, fitted together on published rows; docs/validation.md has the rows, the residuals, and what
@@ -44,7 +44,7 @@ export const fittedPrices = {
 export const fittedInvlpg = quantity(
   195,
   "cycles",
-  assumed("fitted to 692 cycles for one page and 25663 for 129 [H17, INVLPG only]: the slope"),
+  from("H17", "A", "INVLPG only, 692 cycles for a flush of 1 page and 25663 for one of 129: the slope"),
 );
 
 export const fittedWork = {

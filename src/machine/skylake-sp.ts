@@ -10,12 +10,16 @@ const skylakeX = "Skylake-X";
 export const skylakeSp: MachinePreset = {
   name: "skylake-sp",
   title: "Intel Skylake-SP, 2 sockets x 28 cores x 2 threads, 2.5 GHz, PCID, no page-table isolation",
-  ghz: quantity(2.5, "GHz", assumed("nominal clock of the 28-core Xeon Platinum 8180 class of machine")),
+  ghz: quantity(2.5, "GHz", from("CB17", "C", "base clock of the Xeon Platinum 8180")),
   topology: {
-    threadsPerCore: quantity(2, "CPUs", assumed("hyper-threading on")),
-    coresPerCcx: quantity(28, "CPUs", assumed("one mesh: a socket is one core complex")),
-    coresPerSocket: quantity(28, "CPUs", assumed("the largest Skylake-SP die")),
-    sockets: quantity(2, "CPUs", assumed("the commonest server")),
+    threadsPerCore: quantity(2, "CPUs", from("C2C", "A", "2 x Xeon Gold 6242, with its sibling threads")),
+    coresPerCcx: quantity(
+      28,
+      "CPUs",
+      from("CB17", "C", "Xeon Platinum 8180; a socket has one mesh, so it is one core complex"),
+    ),
+    coresPerSocket: quantity(28, "CPUs", from("CB17", "C", "Xeon Platinum 8180")),
+    sockets: quantity(2, "CPUs", from("C2C", "A", "2 x Xeon Gold 6242, the machine whose lines are priced")),
   },
   structures: {
     l1d4k: { entries: 64, ways: 4, ...from("ILX", "A", "CPUID leaf 2, Xeon Gold 6130") },
@@ -49,7 +53,7 @@ export const skylakeSp: MachinePreset = {
     lineCcx: quantity(48, "ns", from("C2C", "A", `${cascadeLake}, same socket`)),
     lineSocket: quantity(48, "ns", from("C2C", "A", `${cascadeLake}, same socket`)),
     lineRemote: quantity(141, "ns", from("C2C", "A", `${cascadeLake}, other socket`)),
-    store: quantity(1, "cycles", assumed("a store retires into the store buffer")),
+    store: quantity(1, "cycles", from("LLVM", "C", "one port, 4, takes the data of stores: one a cycle")),
     rmw: quantity(18, "cycles", from("ILX", "A", `${skylakeX} XCHG m64 and LOCK ADD m64, 18.1`)),
     fence: quantity(33, "cycles", from("ILX", "A", `${skylakeX} MFENCE`)),
     invlpg: fittedInvlpg,

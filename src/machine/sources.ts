@@ -25,6 +25,8 @@ export const sources = {
   CNC: "Chips and Cheese, Graviton 4, https://chipsandcheese.com/i/146976375",
   A76: "Cortex-A76 TLBs, Agilex 5 manual, https://intel.com/content/www/us/en/docs/programmable/814346/current/translation-lookaside-buffer-23981.html",
   A55: "Cortex-A55 TLBs, Agilex 5 manual, https://intel.com/content/www/us/en/docs/programmable/814346/current/translation-lookaside-buffer-06156.html",
+  CB17: "ComputerBase, Intel confirms 34 server CPUs, April 2017, https://www.computerbase.de/2017-04/intel-xeon-gold-platinum-prozessor-server/",
+  LLVM: "LLVM, scheduling model of Skylake server, https://github.com/llvm/llvm-project/blob/main/llvm/lib/Target/X86/X86SchedSkylakeServer.td",
   HPCT: "HPCTech, AMD EPYC 9004 series table, https://www.hpctech.co.jp/product/amd-epyc-9004-series/",
 } as const;
 
