@@ -1,6 +1,5 @@
 /** What src/trace has WebAssembly do: decoding packed rows, and making records of rows whose pages are known. */
 export { begin, decode } from "./decode";
-export { IN_SLACK, inflate, OUT_SLACK } from "./inflate";
 export {
   ADDRESSES, ENTRIES, EXPECTED, KEYS, KINDS, PAGES_END, PAYLOAD, POSITIONS, RECORDS, ROWS, SIZES, SLOTS, THREADS,
 } from "./layout";

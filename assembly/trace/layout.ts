@@ -22,12 +22,8 @@ export const KEYS: usize = RECORDS + <usize>ROWS * 8;
 export const POSITIONS: usize = KEYS + <usize>SLOTS * 8;
 export const PAGES_END: usize = POSITIONS + <usize>SLOTS * 8;
 
-/**
- * What decodes has other things there: entries of the dictionary, what is expected next in each stream, codes of inflate(); then a payload
- * and, behind it, what it is inflated from, as long as they are.
- */
+/** What decodes has other things there: entries of the dictionary, what is expected next in each stream, then a payload, as long as it is. */
 export const ENTRIES: usize = RECORDS;
 export const ENTRY_BYTES: usize = 24;
 export const EXPECTED: usize = ENTRIES + 256 * ENTRY_BYTES;
-export const HUFFMAN: usize = EXPECTED + 256 * 4;
-export const PAYLOAD: usize = HUFFMAN + 20480;
+export const PAYLOAD: usize = EXPECTED + 256 * 4;

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import type { EventColumns } from "./event.js";
 
 interface Functions {
-  inflate(from: number, length: number, to: number, size: number): number;
   begin(columns: number, fars: number, accesses: number, rows: number, entries: number): number;
   decode(count: number): void;
   forgetAll(): void;

@@ -1,3 +1,4 @@
+import { inflateRawSync } from "node:zlib";
 import { FETCH } from "../workload/feed.js";
 import { Columns } from "./columns.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
@@ -21,8 +22,6 @@ export class PackedDecoder {
   readonly #payload = this.#columns.value("PAYLOAD");
   readonly #entries = this.#columns.value("ENTRIES");
   readonly #expected = this.#columns.value("EXPECTED");
-  /** Bytes behind the payload, and behind what it is inflated from. */
-  readonly #slack = [this.#columns.value("OUT_SLACK"), this.#columns.value("IN_SLACK")] as const;
   #rows = 0;
   #row = 0;
   #runs: Uint32Array = new Uint32Array();
@@ -81,16 +80,11 @@ export class PackedDecoder {
 
   /** The payload to its place. */
   #unpack({ how, plain }: BlockHead, stored: Uint8Array): void {
-    const [outSlack, inSlack] = this.#slack;
-    const from = this.#payload + plain + outSlack;
-    this.#columns.reserve(from + stored.length + inSlack);
-    const { functions, u8 } = this.#columns;
-    if (how === packing.none && stored.length === plain) u8.set(stored, this.#payload);
-    else if (how === packing.deflate) {
-      u8.set(stored, from);
-      if (functions.inflate(from, stored.length, this.#payload, plain) === 0)
-        throw new RangeError(`data that does not inflate to ${plain} bytes`);
-    } else throw new RangeError(`packing ${how}`);
+    if (how !== packing.none && how !== packing.deflate) throw new RangeError(`packing ${how}`);
+    const payload = how === packing.none ? stored : inflated(stored, plain);
+    if (payload.length !== plain) throw new RangeError(`${payload.length} bytes of ${plain}`);
+    this.#columns.reserve(this.#payload + plain);
+    this.#columns.u8.set(payload, this.#payload);
   }
 
   #threads(block: EventBlock, from: number): void {
@@ -131,5 +125,15 @@ export class PackedDecoder {
     let rows = 0;
     for (let run = 0; run < this.#runs.length; run += runWords) rows += this.#runs[run + 1]!;
     return rows;
+  }
+}
+
+/** Throws: RangeError for damaged data, and for more than `plain` bytes. */
+function inflated(stored: Uint8Array, plain: number): Uint8Array {
+  try {
+    // In one buffer of the right size: growing it would copy.
+    return inflateRawSync(stored, { maxOutputLength: Math.max(1, plain), chunkSize: Math.max(64, plain) });
+  } catch (error) {
+    throw new RangeError(error instanceof Error ? error.message : String(error));
   }
 }
