@@ -164,6 +164,14 @@ describe("what a flush costs", () => {
     expect([stage.count("flushes.ranged"), stage.count("flushes.full")]).toEqual([2, 2]);
   });
 
+  test("Arm broadcasts each page by itself, and waits once", () => {
+    const stage = new Stage({ set: { shootdown: "tlbi" }, entries: ["mprotect"] }).threads(TABLE);
+    for (let vpn = 0; vpn < TABLE; vpn++) stage.touch(1, vpn, STORE);
+    stage.call(0, "mprotect", 0, 3, 1);
+    const counts = ["remote", "ranged", "pages", "full"].map((name) => stage.count(`flushes.${name}`));
+    expect(counts).toEqual([1, 1, 3, 0]);
+  });
+
   test("giving a right that is there already changes nothing", () => {
     const stage = new Stage({ entries: ["mprotect"] }).threads(TABLE);
     stage.touch(0, 0, STORE);

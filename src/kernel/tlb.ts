@@ -63,7 +63,7 @@ export const flush_tlb_mm_range = routine(
     if (opt.slots.shootdown === "tlbi") {
       const limit = taskSize(k);
       k.if(to.get().gt(limit), () => to.set(limit));
-      const broadcast = (): void => broadcastFlush(k, mm, from.get(), to.get());
+      const broadcast = (): void => broadcastFlush(k, mm, from.get(), to.get(), stride_shift);
       withGenerations(k, opt, mm, covered, broadcast);
       return;
     }
@@ -78,22 +78,56 @@ export const flush_tlb_mm_range = routine(
   },
 );
 
+/** As many entries one by one, and no more. Source: linux arch/arm64/include/asm/tlbflush.h, where it is PTRS_PER_PTE. */
+const MAX_DVM_OPS = 512;
+
 /**
- * Let the hardware tell everybody: no mask, no interrupt, no generation.
+ * Let the hardware tell everybody: no mask, no interrupt, no generation. One instruction for each page, as on cores without
+ * FEAT_TLBIRANGE; from MAX_DVM_OPS pages on one for the whole address space.
  *
- * Source: linux arch/arm64/include/asm/tlbflush.h, __flush_tlb_range(). Left out: ranges too long for single invalidations.
+ * Source: linux arch/arm64/include/asm/tlbflush.h, __flush_tlb_range() and flush_tlb_mm().
  */
 export const broadcastFlush = routine(
   "__flush_tlb_range",
-  (k: Builder, mm: Mm, from: Expr<U64>, to: Expr<U64>) => {
+  (k: Builder, mm: Mm, from: Expr<U64>, to: Expr<U64>, stride_shift: Operand<U64> = 0) => {
     // The walkers of other CPUs must see the changed entries before anything is invalidated.
     k.fence("dsb ishst", "mb");
-    k.tlbi("tlbi vae1is", mm.root, from, to);
+    const stride = k.copy(u64.of(0).add(stride_shift), "stride_shift");
+    const pages = k.copy(to.sub(from).shr(stride), "pages");
+    k.if(
+      pages.lt(MAX_DVM_OPS),
+      () => invalidateEach(k, mm, from, to, stride, pages),
+      () => {
+        k.tlbi("tlbi aside1is", mm.root, 0, taskSize(k));
+        k.count("flushes.full");
+      },
+    );
     k.window("broadcast, not complete everywhere");
     k.dsb("dsb ish");
     k.count("flushes.remote");
   },
 );
+
+function invalidateEach(
+  k: Builder,
+  mm: Mm,
+  from: Expr<U64>,
+  to: Expr<U64>,
+  stride: Expr<U64>,
+  pages: Expr<U64>,
+): void {
+  const addr = k.var(from, "addr");
+  k.while(
+    () => addr.get().lt(to),
+    () => {
+      const next = k.copy(addr.get().add(u64.of(1).shl(stride)), "next");
+      k.tlbi("tlbi vae1is", mm.root, addr.get(), next);
+      addr.set(next);
+    },
+  );
+  k.count("flushes.ranged");
+  k.count("flushes.pages", pages);
+}
 
 /** All CPUs of the mask that need it, and this one. */
 function flushEverywhere(
