@@ -36,6 +36,9 @@ const TURN_MAX: u64 = <u64>RUN_MAX;
 /** End of the quantum in which the last turn stopped; a turn of several quanta may stop in any of them. */
 export let turnEnd: u64 = 0;
 
+/** Cycles that CPUs have run in their turns, by this thread. */
+export let turnCycles: u64 = 0;
+
 /** End of the quantum to which a time belongs; what is left over from earlier belongs to the current one. */
 function quantumEnd(time: u64): u64 {
   const length = <u64>config(CFG_QUANTUM);
@@ -161,6 +164,7 @@ function accesses(cpu: u32, task: u32, limit: u64, until: u64): u64 {
     if (logIsFull(k) || load<u32>(k, CK_TICK) > TICK_LIMIT) break;
   }
   if (load<u32>(k, CK_TICK) > TICK_LIMIT) renumber(k);
+  turnCycles += clock - start;
   spend(cpu, clock - start - walked, CYCLES_USER);
   spend(cpu, walked, CYCLES_WALK);
   tally(cpu, TLB_ACCESSES, position - from + faults);

@@ -6,7 +6,7 @@
 import { aloneUntil } from "./alone";
 import { boundRun, TRAP_DRY, TRAP_NONE, TRAP_SLICE, turn, turnEnd } from "./bound";
 import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
-import { finish, isShared, isUnfinished, turnTogether } from "./crew";
+import { finish, isShared, isUnfinished, learnTurns, turnTogether } from "./crew";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
 import { callsDone, clk, cpus, hw, maskWords, samples, turns, users } from "./layout";
@@ -96,6 +96,7 @@ function bound(end: u64): u64 {
     if (isShared()) return turnTogether(end) ? end : 0;
     const back = isBack(end);
     for (let place = nextVisit(0, back); place < cpus; place = nextVisit(place + 1, back)) turn(visited(place, back), end);
+    learnTurns();
     return end;
   }
   for (let i: u32 = 0; i < cpus; i++) {

@@ -6,7 +6,7 @@
  * Nobody has to come. The first thread opens a gate and begins; who finds it open goes in; when no CPU is left the gate is closed, and only
  * those inside are waited for. A thread that sleeps costs nothing, and is woken when there is enough to do.
  */
-import { turn } from "./bound";
+import { turn, turnCycles } from "./bound";
 import { isBack, nextVisit, visited } from "./visits";
 import { CFG_QUANTUM, config } from "./config";
 import { taskTop } from "./feed";
@@ -27,6 +27,8 @@ export const CREW_FAILED: usize = 24592;
 export const CREW_READY: usize = 24596;
 /** Until when the turns last. */
 const END: usize = 24600;
+/** 1 when threads would help; until then the host need not start them. */
+export const CREW_WANTED: usize = 24608;
 /** {open 1 bit, threads inside 31 bits}. */
 const GATE: usize = 24640;
 const OPEN: u32 = 0x80000000;
@@ -42,11 +44,16 @@ export const CREW_TURNS: usize = 8;
 const ANSWERED: usize = 12;
 export const CREW_MOST: u32 = 64;
 
-/** Cycles of all turns together from which on a second thread gains more than meeting it costs. */
+/** Cycles that CPUs run in all turns together, as it seems, from which on a second thread gains more than meeting it costs. */
 const WORTH_OPENING: u64 = 4000;
 /** The same for waking one; and cycles that others could have helped with, after which one is woken to see. */
 const WORTH_WAKING: u64 = 50000;
 const WAKE_AFTER: u64 = 1000000;
+/** The same for starting threads, which takes tens of milliseconds. */
+const START_AFTER: u64 = 20000000;
+/** A turn that lasts to its end, and by which part of a new measurement the belief changes. */
+const WHOLE: u64 = 1 << 16;
+const LEARNING_SHIFT: u64 = 3;
 /** A sleeper looks up now and then, so that a word from the host is never missed for long. */
 const NAP_NANOSECONDS: i64 = 100000000;
 /** What atomic.wait() returns when nobody woke it. */
@@ -59,6 +66,14 @@ const NOBODY: u32 = 0xffffffff;
 let lastCall: u32 = 0;
 /** Cycles of turns done without sleepers, since one was woken. */
 let missed: u64 = 0;
+/**
+ * What part of their turns CPUs have run lately, in WHOLEs: those that go into the kernel at once, or compute without a single access, give
+ * others nothing to do. The first thread believes it of what it has done itself; the cycles of all turns, were they whole; and what it had
+ * run before them.
+ */
+let fullness: u64 = WHOLE;
+let wholeTurns: u64 = 0;
+let ranBefore: u64 = 0;
 /** Whether the first thread gave up waiting for the others, and has to go on with that. */
 let unfinished: bool = false;
 
@@ -74,11 +89,35 @@ function size(): u32 {
   return load<u32>(CREW_SIZE);
 }
 
-/** Whether the turns of this bound phase are worth sharing. */
+/** Whether the turns of this bound phase are worth sharing. If not, learnTurns() comes after them. */
 export function isShared(): bool {
   if (size() < 2) return false;
   if (load<u32>(CREW_SHARES) != 0) return true;
-  return cyclesOfTurns() >= WORTH_OPENING;
+  wholeTurns = cyclesOfTurns();
+  ranBefore = turnCycles;
+  const cycles = cyclesAhead();
+  if (cycles < WORTH_OPENING) return false;
+  if (atomic.load<u32>(CREW_READY) != 0) return true;
+  missed += cycles;
+  if (missed >= START_AFTER) atomic.store<u32>(CREW_WANTED, 1);
+  return false;
+}
+
+/** Cycles that the turns of this bound phase will have, by what was learnt of those before. */
+function cyclesAhead(): u64 {
+  return (wholeTurns * fullness) / WHOLE;
+}
+
+/** The first thread has done all turns of a bound phase. */
+export function learnTurns(): void {
+  if (size() >= 2) learn(wholeTurns);
+}
+
+/** It has done turns that would have had so many cycles, were they whole. */
+function learn(whole: u64): void {
+  if (whole == 0) return;
+  const full = min(WHOLE, ((turnCycles - ranBefore) * WHOLE) / whole);
+  fullness = fullness - (fullness >> LEARNING_SHIFT) + (full >> LEARNING_SHIFT);
 }
 
 function cyclesOfTurns(): u64 {
@@ -109,14 +148,14 @@ export function turnTogether(end: u64): bool {
   atomic.store<u32>(GATE, OPEN);
   atomic.add<u32>(CALLS, 1);
   wake(threads);
-  work(0, end);
+  learn(<u64>work(0, end) * <u64>config(CFG_QUANTUM));
   unfinished = true;
   return finish();
 }
 
 function wake(threads: u32): void {
   if (atomic.load<u32>(SLEEPING) == 0) return;
-  const cycles = cyclesOfTurns();
+  const cycles = cyclesAhead();
   missed += cycles;
   if (cycles < WORTH_WAKING && missed < WAKE_AFTER && load<u32>(CREW_SHARES) == 0) return;
   missed = 0;
@@ -166,8 +205,8 @@ function take(thread: u32, back: bool): u32 {
   return NOBODY;
 }
 
-/** The own share first, so that a CPU's state stays in one core's caches; then what others have left. */
-function work(thread: u32, end: u64): void {
+/** The own share first, so that a CPU's state stays in one core's caches; then what others have left. Returns how many turns it did. */
+function work(thread: u32, end: u64): u32 {
   const threads: u32 = load<u32>(CREW_SHARES) != 0 ? 1 : size();
   const back = isBack(end);
   let done: u32 = 0;
@@ -180,6 +219,7 @@ function work(thread: u32, end: u64): void {
   }
   const at = placeOf(thread) + CREW_TURNS;
   store<u32>(at, load<u32>(at) + done);
+  return done;
 }
 
 function enter(): bool {

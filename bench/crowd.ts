@@ -52,6 +52,7 @@ export class CrowdWorld implements Contestant<CrowdPass> {
     const start = performance.now();
     if (threads < 2) return 0;
     this.#crew = new Crew(this.world, { threads, build: "release" });
+    this.#crew.start();
     while (this.#crew.ready() < this.#crew.threads - 1)
       await new Promise((resolve) => setTimeout(resolve, 1));
     return performance.now() - start;

@@ -40,7 +40,7 @@ async function shared(one: RunRequest, threads: number, crew: RunRequest["crew"]
     turns = of?.turns();
   };
   const { host, ...result } = await runSimulation({
-    ...{ ...one, threads, onEnd },
+    ...{ ...one, threads, onEnd, onStart: (__: World, of?: Crew) => of?.start() },
     crew: { shares: true, ...crew },
   });
   return { result, threads: host.threads, turns };
@@ -133,7 +133,7 @@ describe("a thread that fails ends the run:", () => {
   test("it is killed, at work", async () => {
     const onStart = (_: World, crew?: Crew): void => {
       const kill = (): unknown =>
-        crew!.turns()[1]! > 0 ? crew!.pool.threads[0]!.terminate() : setTimeout(kill, 1);
+        crew!.turns()[1]! > 0 ? crew!.pool!.threads[0]!.terminate() : setTimeout(kill, 1);
       kill();
     };
     const quanta = 10;
@@ -157,13 +157,30 @@ describe("a thread that fails ends the run:", () => {
   test("on the command line, with exit code 3", () => {
     const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
     const preload = fileURLToPath(new URL("crew/broken-help.mjs", import.meta.url));
-    const args = ["munmap-loop", "iterations=100000", "--cpus", "4", "--threads", "2", "--progress", "none"];
-    const { status, stderr } = spawnSync(process.execPath, [main, "run", ...args], {
+    // Threads are started when turns are full of accesses.
+    const args = [fileURLToPath(new URL("../examples/gzip.lackey.gz", import.meta.url)), "--policy", "eager"];
+    const size = ["--processes", "64", "--cpus", "64", "--threads", "2", "--progress", "none"];
+    const { status, stderr } = spawnSync(process.execPath, [main, "replay", ...args, ...size], {
       ...{ encoding: "utf8", env: { ...process.env, NODE_OPTIONS: `--import ${preload}` } },
     });
     expect(stderr).toMatch(/^shootdown: internal error.*\n.*out of breath/);
     expect(status).toBe(3);
   });
+});
+
+test("threads are started where turns are full of accesses, and nowhere else", async () => {
+  const started = async (over: Partial<RunRequest>): Promise<number> => {
+    const { host } = await runSimulation(request("mmap-serve", { cpus: 64, threads: 2, ...over }));
+    return host.threads;
+  };
+  // Everybody waits for one lock.
+  const serving = { ...givenTo("mmap-serve"), threads: "64", requests: "2000" };
+  const server = builtins.find(({ name }) => name === "mmap-serve")!;
+  expect(await started({ workload: server.open(serving, 64) })).toBe(1);
+  const file = join(folder, "page.lackey");
+  writeFileSync(file, "I  04000000,4\n".repeat(600_000));
+  const processes = { kind: "trace", files: [file], lenient: false, replicate: 1, processes: 64 } as const;
+  expect(await started({ workload: await openWork(processes, 64) })).toBe(2);
 });
 
 describe("threads are divided so that", () => {

@@ -30,38 +30,52 @@ const LOOK_EVERY_MS = 100;
 
 export class Crew {
   readonly threads: number;
-  /** The pool that the threads are from, for tests. */
-  readonly pool: Piscina;
+  /** The pool that the threads are from, once they are started; for tests. */
+  pool: Piscina | undefined;
   readonly #world: World;
-  readonly #others: Promise<void>;
+  readonly #options: CrewOptions;
+  #others: Promise<void> | undefined;
   #failure: unknown;
   #lastLook = performance.now();
   /** Since when the clock has waited, and for the end of which quantum. */
   #late: { readonly since: number; readonly quantum: bigint } | undefined;
 
-  /** Starts the threads. The clock need not wait for them: who is ready helps. */
+  /** The threads are started when the engine wants them, or by start(). */
   constructor(world: World, options: CrewOptions) {
     this.#world = world;
+    this.#options = options;
     this.threads = Math.min(options.threads, world.size.cpus, world.value("CREW_MOST"));
     this.#set("SIZE", this.threads);
     this.#set("SPINS", SPINS);
     this.#set("SHARES", options.shares ? 1 : 0);
+    if (options.shares === true) this.start();
+  }
+
+  /** Starts the threads, if they are not. The clock need not wait for them: who is ready helps. */
+  start(): void {
+    if (this.pool !== undefined) return;
     const others = this.threads - 1;
-    this.pool = new Piscina({
-      filename: options.workerFile ?? workerFile(),
+    const pool = new Piscina({
+      filename: this.#options.workerFile ?? workerFile(),
       minThreads: others,
       maxThreads: others,
       recordTiming: false,
     });
-    const module = compile(options.build);
-    const work = Array.from({ length: others }, (_, index) => this.#start(module, index + 1));
+    this.pool = pool;
+    const module = compile(this.#options.build);
+    const work = Array.from({ length: others }, (_, index) => this.#help(pool, module, index + 1));
     this.#others = Promise.all(work).then(() => {});
   }
 
-  async #start(module: WebAssembly.Module, thread: number): Promise<void> {
+  /** Threads that have shared the work, the caller's included. */
+  get used(): number {
+    return this.pool === undefined ? 1 : this.threads;
+  }
+
+  async #help(pool: Piscina, module: WebAssembly.Module, thread: number): Promise<void> {
     const task: CrewTask = { module, memory: this.#world.memory, thread };
     try {
-      const outcome: CrewOutcome = await this.pool.run(task, { name: "helpWorld" });
+      const outcome: CrewOutcome = await pool.run(task, { name: "helpWorld" });
       if (!outcome.ok) this.#failure ??= failureOf(outcome, this.#world);
     } catch (error) {
       this.#failure ??= new WorkerError(
@@ -70,8 +84,9 @@ export class Crew {
     }
   }
 
-  /** Lets the event loop say whether a thread has failed, now and then. Throws what it failed with. */
+  /** Starts the threads once they would help; lets the event loop say whether one has failed, now and then. Throws what it failed with. */
   async look(): Promise<void> {
+    if (this.#get("WANTED") !== 0) this.start();
     if (performance.now() - this.#lastLook < LOOK_EVERY_MS) return;
     await this.#listen();
   }
@@ -106,14 +121,18 @@ export class Crew {
 
   /** Threads other than the caller's that are ready to help. */
   ready(): number {
-    return Atomics.load(this.#world.u32, this.#world.value("CREW_READY") / 4);
+    return this.#get("READY");
   }
 
   /** Ends the threads, whatever they do. */
   async close(): Promise<void> {
     this.#set("STOP", 1);
-    await this.pool.destroy();
+    await this.pool?.destroy();
     await this.#others;
+  }
+
+  #get(name: string): number {
+    return Atomics.load(this.#world.u32, this.#world.value(`CREW_${name}`) / 4);
   }
 
   #set(name: string, value: number): void {

@@ -164,7 +164,7 @@ export async function runProgram(
     host: {
       wallSeconds,
       accessesPerSecond: measured.simulated.accesses / wallSeconds,
-      threads: crew?.threads ?? 1,
+      threads: crew?.used ?? 1,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
     },
   };
