@@ -80,6 +80,21 @@ describe("perf script", () => {
     expect(await names("2/2")).toEqual(["fork", "access", "access"]);
   });
 
+  test("a call with a range of nothing, or beyond user space, is told with its line", async () => {
+    const line = (text: string): string => `a 1/1 [000] 1.000000: syscalls:sys_${text}\n`;
+    for (const [call, result] of [
+      ["munmap: addr: 0x1000, len: 0x0", "munmap: 0x0"],
+      ["munmap: addr: 0x7ffffffff000, len: 0xffffffffffffffff", "munmap: 0x0"],
+      ["mmap: addr: 0x0, len: 0x1000, prot: 0x1, flags: 0x22, fd: 0x0, off: 0x0", "mmap: 0x800000000000"],
+    ]) {
+      const text = line(`enter_${call}`) + line(`exit_${result}`);
+      await expect(eventsOf(perf(text))).rejects.toThrow(/:2: expected \w+ of a range of at least a byte/);
+      const reader = perf(text, { lenient: true });
+      expect(await eventsOf(reader)).toEqual([]);
+      expect(reader.counts.skipped).toBe(1);
+    }
+  });
+
   test("a process that nobody was seen to fork has an address space of its own", async () => {
     const fault = "exceptions:page_fault_user: address=0x5000 ip=0x1 error_code=0x4\n";
     const events = await eventsOf(perf(`a 1/1 [000] 1.000000: ${fault}b 2/2 [000] 1.000000: ${fault}`));

@@ -21,7 +21,9 @@ export function rangeProblem(call: CallEvent | DistributiveOmit<CallEvent, "thre
           ? [call]
           : [];
   const least = emptyIsNothing.has(call.name) ? 0 : 1;
-  const isSound = ranges.every(({ start, length }) => length >= least && start + length <= addressEnd);
+  const isSound = ranges.every(
+    ({ start, length }) => start >= 0 && length >= least && start + length <= addressEnd,
+  );
   return isSound ? undefined : `${call.name} of a range of at least a byte, below 2^47`;
 }
 

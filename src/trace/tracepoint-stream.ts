@@ -1,6 +1,8 @@
 import { excerpt, InputError } from "./errors.js";
 import type { ReaderOptions } from "./event.js";
 import type { Lines } from "./lines.js";
+import { rangeProblem } from "./mm-call.js";
+import { memoryCall } from "./tracepoint-call.js";
 import { type TracepointFact, tracepointFact } from "./tracepoint-event.js";
 import type { LineParser, TracepointLine } from "./tracepoint-line.js";
 
@@ -125,7 +127,7 @@ export class TracepointStream {
     else if (fact?.kind === "problem") this.#refuse(fact.expected, text);
     else if (fact !== undefined) {
       this.#note(line);
-      this.#event(fact, this.#place(line));
+      this.#event(fact, this.#place(line), text);
     }
   }
 
@@ -147,7 +149,7 @@ export class TracepointStream {
     this.#unborn.delete(tid);
   }
 
-  #event(fact: Exclude<TracepointFact, { kind: "problem" }>, at: Recorded): void {
+  #event(fact: Exclude<TracepointFact, { kind: "problem" }>, at: Recorded, text: string): void {
     switch (fact.kind) {
       case "enter": {
         this.#forget(at.tid);
@@ -163,7 +165,7 @@ export class TracepointStream {
         return;
       }
       case "exit":
-        this.#exit(fact.name, fact.value, at);
+        this.#exit(fact.name, fact.value, at, text);
         return;
       case "fork":
         this.#fork(fact.child, at);
@@ -177,16 +179,22 @@ export class TracepointStream {
     }
   }
 
-  #exit(name: string, value: number, at: Recorded): void {
+  #exit(name: string, value: number, at: Recorded, text: string): void {
     const begun = this.#calls.get(at.tid);
     if (begun?.call.name !== name) {
       // Of a call that began before the recording, or of the parent of this thread.
       this.#push({ ...at, kind: "other" }, false);
       return;
     }
-    begun.call.result = value;
     begun.waiting.isOpen = false;
     this.#calls.delete(at.tid);
+    const effect = memoryCall({ ...begun.call, result: value });
+    const problem = effect === undefined ? undefined : rangeProblem(effect);
+    if (problem !== undefined) {
+      this.#refuse(problem, text);
+      return;
+    }
+    begun.call.result = value;
     this.#push({ ...at, kind: "return", call: begun.call }, false);
   }
 
