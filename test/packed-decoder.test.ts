@@ -8,16 +8,16 @@ import { packing } from "../src/trace/packed-layout.js";
 describe("a payload that no writer has made is refused", () => {
   /** Three rows, a far delta among them: 5 counts, a run, 2 entries, then the columns. */
   function payload(change: (bytes: Buffer) => void): () => void {
-    const block = new EventBlock(8);
-    block.access(0, 0, 0x400000, 8);
-    block.access(0, 2, 0x7fff00000000, 4);
-    block.access(0, 0, 0x400008, 8);
+    const rows = new EventBlock(8);
+    rows.access(0, 0, 0x400000, 8);
+    rows.access(0, 2, 0x7fff00000000, 4);
+    rows.access(0, 0, 0x400008, 8);
     const encoder = new PackedEncoder();
-    encoder.add(block, 0);
+    encoder.add(rows, 0);
     const bytes = encoder.take();
     change(bytes);
-    const head = { rows: 3, how: packing.none, plain: bytes.length };
-    return () => new PackedDecoder().load(head, bytes);
+    const block = { number: 0, rows: 3, how: packing.none, plain: bytes.length, stored: bytes };
+    return () => new PackedDecoder().load(block);
   }
   const [entries, columns] = [20 + 8, 20 + 8 + 2 * 12];
 
@@ -41,7 +41,7 @@ describe("a payload that no writer has made is refused", () => {
   test("data that inflates to more, to less, or not at all", () => {
     const packed = deflateRawSync(Buffer.alloc(1000, 7));
     const load = (plain: number, stored: Buffer) => () =>
-      new PackedDecoder().load({ rows: 0, how: packing.deflate, plain }, stored);
+      new PackedDecoder().load({ number: 0, rows: 0, how: packing.deflate, plain, stored });
     expect(load(999, packed)).toThrow(RangeError);
     expect(load(1001, packed)).toThrow(RangeError);
     expect(load(1000, packed.subarray(0, -1))).toThrow(RangeError);

@@ -7,12 +7,14 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { pack } from "../src/cli/trace-work.js";
+import { enactRecording } from "../src/engine/enact-recording.js";
 import { runSimulation } from "../src/engine/run.js";
 import { skylakeSp } from "../src/machine/skylake-sp.js";
 import type { TraceEvent } from "../src/trace/event.js";
 import { openTraceWorkload } from "../src/trace/feed.js";
 import { openTrace, recordings } from "../src/trace/format.js";
 import { summarizeTrace } from "../src/trace/inspect.js";
+import { packedHeader } from "../src/trace/packed.js";
 import { packTrace } from "../src/trace/packed-writer.js";
 import { straceText } from "./strace-text.js";
 import { eventsOf, lackeyText, steps } from "./trace-text.js";
@@ -202,6 +204,38 @@ test.skipIf(process.platform === "win32")("a link stays a link, and a pipe a pip
   spawnSync("mkfifo", [pipe!]);
   await expect(pack([from!], pipe!, {})).rejects.toThrow(/pipe\.sdt: it is no file/);
   expect((await lstat(pipe!)).isFIFO()).toBe(true);
+});
+
+describe("a packed recording of a kernel", () => {
+  const name = "stress-ng.ftrace.gz";
+  test("has the same comparison of what was flushed with what is predicted, packed again too", async () => {
+    const once = await packed(example(name));
+    const expected = await enactRecording(example(name));
+    expect(expected?.rows.length).toBeGreaterThan(3);
+    expect(await enactRecording(once)).toEqual(expected);
+    expect(await enactRecording(await packed(once))).toEqual(expected);
+  });
+
+  test("is refused if what the kernel did is damaged, by the replay too, or what is lost is counted", async () => {
+    const bytes = await readFile(await packed(example(name)));
+    const last = bytes.lastIndexOf(Buffer.from("SBLK"));
+    for (const change of [
+      (all: Buffer) => all.fill(all[last + 40]! ^ 1, last + 40, last + 41),
+      (all: Buffer) => all.subarray(0, last),
+      (all: Buffer) => Buffer.concat([all, Buffer.from("more")]),
+    ]) {
+      const file = place();
+      await writeFile(file, change(Buffer.from(bytes)));
+      await expect(enactRecording(file)).rejects.toThrow(/, byte \d+: expected block \d+ of \d+, saw /);
+      await expect(summarizeTrace(file)).rejects.toThrow(/, byte \d+: expected block \d+ of \d+, saw /);
+    }
+    const file = place();
+    await writeFile(file, bytes.subarray(0, last));
+    const whole = (await packedHeader(file))!.schedule!;
+    const rest = await enactRecording(file, { lenient: true });
+    expect(rest!.lost).toBeGreaterThan(0);
+    expect(rest!.lost).toBeLessThan(whole.events);
+  });
 });
 
 test("what cannot be packed leaves nothing behind", async () => {

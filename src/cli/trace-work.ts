@@ -14,9 +14,6 @@ import { printLines } from "./deliver.js";
 import { exitCodes } from "./exit-codes.js";
 import { ResultFile } from "./result-file.js";
 
-/** Formats of recordings that say more than events. */
-const schedules: ReadonlySet<string> = new Set(["perf", "ftrace"]);
-
 /** Pack one recording into `output`. Throws: UsageError, InputError. */
 export async function pack(files: readonly string[], output: string, options: ReaderOptions): Promise<void> {
   const recording = await oneRecording(files, options);
@@ -31,13 +28,13 @@ export async function pack(files: readonly string[], output: string, options: Re
     process.exitCode = exitCodes.interrupted;
     return;
   }
-  const note = "the recorded switches and flushes are not packed: keep the recording to compare them";
   const bytes = (await stat(output)).size;
-  const each = header.rows === 0 ? "" : `, ${(bytes / header.rows).toFixed(2)} each`;
-  printLines([
-    `${output}: ${plural(header.rows, "event")} in ${plural(header.blocks, "block")}, ${count(bytes)} bytes${each}`,
-    ...(schedules.has(header.summary.format) ? [note] : []),
-  ]);
+  const { rows, schedule } = header;
+  const all = rows + (schedule?.events ?? 0);
+  const each = all === 0 ? "" : `, ${(bytes / all).toFixed(2)} each`;
+  const also = schedule === undefined ? "" : `, ${count(schedule.events)} of the kernel's`;
+  const blocks = plural(header.blocks + (schedule?.blocks ?? 0), "block");
+  printLines([`${output}: ${plural(rows, "event")}${also} in ${blocks}, ${count(bytes)} bytes${each}`]);
 }
 
 /** Undefined if a signal came before the work was done. */

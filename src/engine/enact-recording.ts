@@ -2,7 +2,7 @@
 import { InputError } from "../trace/errors.js";
 import type { ReaderOptions } from "../trace/event.js";
 import { openTracepoints } from "../trace/format.js";
-import type { RecordedEvent, TracepointStream } from "../trace/tracepoint-stream.js";
+import type { RecordedEvent, RecordedEvents } from "../trace/tracepoint-stream.js";
 import { Enactment } from "./enact.js";
 import type { StageSize } from "./enact-stage.js";
 import type { RecordedFlushes } from "./result.js";
@@ -13,7 +13,7 @@ const cpusMost = 1024;
 const tasksMost = 4096;
 
 /**
- * Enacts a recording of perf or ftrace; undefined for a file in another format.
+ * Enacts a recording of perf or ftrace, packed or not; undefined for one in another format.
  *
  * Throws: InputError for a recording that cannot be read, or is too large.
  */
@@ -29,10 +29,10 @@ export async function enactRecording(
   const stream = (await openTracepoints(file, options))!;
   const enactment = new Enactment(file, size);
   await forEach(stream, (event) => enactment.event(event));
-  return enactment.result(stream.format, stream.lost);
+  return enactment.result(stream);
 }
 
-async function forEach(stream: TracepointStream, use: (event: RecordedEvent) => void): Promise<void> {
+async function forEach(stream: RecordedEvents, use: (event: RecordedEvent) => void): Promise<void> {
   try {
     for (let events = await stream.next(); events !== undefined; events = await stream.next())
       for (const event of events) use(event);

@@ -7,7 +7,7 @@ import { Process, type Thread } from "../trace/process.js";
 import { joinProcess } from "../trace/record-writer.js";
 import { actsAtItsEnd, isMemoryCall } from "../trace/tracepoint-call.js";
 import * as fact from "../trace/tracepoint-event.js";
-import type { Recorded, RecordedCall, RecordedEvent } from "../trace/tracepoint-stream.js";
+import type { Recorded, RecordedCall, RecordedEvent, RecordedEvents } from "../trace/tracepoint-stream.js";
 import { Item, ItemTally } from "./enact-items.js";
 import { EnactKernel } from "./enact-kernel.js";
 import { EnactMemory } from "./enact-memory.js";
@@ -88,7 +88,7 @@ export class Enactment {
   }
 
   /** Undefined when the recording has no flush at all: its kernel has told nothing to compare with. */
-  result(format: string, lost: number): RecordedFlushes | undefined {
+  result({ name, format, lost }: Omit<RecordedEvents, "next" | "close">): RecordedFlushes | undefined {
     if (!this.#hasFlushes) return undefined;
     for (const { fault } of this.#actors.values()) if (fault !== undefined) this.#tally.add(fault);
     const pair = (name: "remoteShootdowns" | "interrupts") => ({
@@ -96,7 +96,7 @@ export class Enactment {
       predicted: this.#kernel.counts[name],
     });
     return {
-      ...{ file: basename(this.#file), format, rows: this.#tally.rows },
+      ...{ file: name ?? basename(this.#file), format, rows: this.#tally.rows },
       remoteShootdowns: pair("remoteShootdowns"),
       interrupts: pair("interrupts"),
       faults: { ...this.#memory.counts },

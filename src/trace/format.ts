@@ -17,7 +17,7 @@ import { StraceReader } from "./strace.js";
 import { parseStraceLine } from "./strace-line.js";
 import { MergedLines } from "./strace-merge.js";
 import type { LineParser } from "./tracepoint-line.js";
-import { TracepointStream } from "./tracepoint-stream.js";
+import { type RecordedEvents, TracepointStream } from "./tracepoint-stream.js";
 import { TracepointReader } from "./tracepoints.js";
 
 export interface TraceFormat {
@@ -163,14 +163,25 @@ async function readerOf(
   return new StraceReader(merged, format.name, options);
 }
 
-/** The tracepoints of a recording that is made of them; undefined for one in another format. Throws: InputError. */
+/** What the kernel of a recording did, packed or not; undefined for one that does not say. Throws: InputError. */
 export async function openTracepoints(
   file: string,
   options: ReaderOptions & Unpackers = {},
-): Promise<TracepointStream | undefined> {
+): Promise<RecordedEvents | undefined> {
   const opened = await openFile(file, options);
-  if ("lines" in opened && opened.format.tracepoints !== undefined)
-    return new TracepointStream(opened.lines, opened.format.tracepoints, opened.format.name, options);
+  const { format, source } = opened;
+  if ("lines" in opened && "tracepoints" in format && format.tracepoints !== undefined)
+    return new TracepointStream(opened.lines, format.tracepoints, format.name, options);
+  try {
+    if (format === packed) {
+      const { PackedSchedule } = await import("./packed-schedule.js");
+      const schedule = await PackedSchedule.open(source, options.lenient ?? false);
+      if (schedule !== undefined) return schedule;
+    }
+  } catch (error) {
+    close(opened);
+    throw error;
+  }
   close(opened);
   return undefined;
 }

@@ -1,18 +1,28 @@
 import { crc32 } from "node:zlib";
 import type { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
-import { PackedDecoder } from "./packed-decoder.js";
 import { blockBytes, blockMark, blockWords, plainMax, rowsMax } from "./packed-layout.js";
 
 const markBytes = Buffer.alloc(4);
 markBytes.writeUInt32LE(blockMark);
+
+/** A block as it is stored, which was compared with its checksum. */
+export interface PackedBlock {
+  readonly number: number;
+  readonly rows: number;
+  /** A value of `packing`. */
+  readonly how: number;
+  /** Bytes of the payload when it is unpacked. */
+  readonly plain: number;
+  /** Valid until the next block is asked for. */
+  readonly stored: Buffer;
+}
 
 /** The blocks of a packed recording, one after the other. */
 export class PackedBlocks {
   readonly #bytes: ByteWindow;
   readonly #blocks: number;
   readonly #lenient: boolean;
-  readonly #decoder = new PackedDecoder();
   /** Number of the block that comes next. */
   #next = 0;
 
@@ -23,22 +33,22 @@ export class PackedBlocks {
   }
 
   /**
-   * The next block, in place of the one before; undefined at the end.
+   * Give the next block to `take`, which may throw if it is damaged. Returns false at the end.
    * Throws: InputError naming the block and the byte, unless what is damaged is to be passed over.
    */
-  async next(): Promise<PackedDecoder | undefined> {
+  async next(take: (block: PackedBlock) => void): Promise<boolean> {
     for (;;) {
       const head = await this.#bytes.peek(blockBytes);
       if (head.length === 0) return this.#end();
-      const problem = await this.#load(head);
-      if (problem === undefined) return this.#decoder;
+      const problem = await this.#load(head, take);
+      if (problem === undefined) return true;
       if (!this.#lenient) throw this.#damaged(problem);
       await this.#toNextMark();
     }
   }
 
   /** Load the block that begins here. Returns what is wrong with it; the window has moved on only if nothing is. */
-  async #load(head: Buffer): Promise<string | undefined> {
+  async #load(head: Buffer, take: (block: PackedBlock) => void): Promise<string | undefined> {
     if (head.length < blockBytes) return `${head.length} bytes of a block's head`;
     const [mark, number, rows, how, stored, plain, checksum] = Array.from({ length: blockWords }, (_, word) =>
       head.readUInt32LE(4 * word),
@@ -52,7 +62,7 @@ export class PackedBlocks {
     const payload = whole.subarray(blockBytes);
     if (crc32(payload, crc32(whole.subarray(0, blockBytes - 4))) !== checksum) return "another checksum";
     try {
-      this.#decoder.load({ rows, how, plain }, payload);
+      take({ number, rows, how, plain, stored: payload });
       this.#bytes.skip(blockBytes + stored);
       this.#next = number + 1;
       return undefined;
@@ -61,8 +71,8 @@ export class PackedBlocks {
     }
   }
 
-  #end(): undefined {
-    if (this.#next === this.#blocks || this.#lenient) return undefined;
+  #end(): false {
+    if (this.#next === this.#blocks || this.#lenient) return false;
     throw this.#damaged("the end of the file");
   }
 

@@ -2,19 +2,13 @@ import { inflateRawSync } from "node:zlib";
 import { FETCH } from "../workload/feed.js";
 import { Columns } from "./columns.js";
 import { CALL, type CallEvent, type EventBlock } from "./event.js";
+import type { PackedBlock } from "./packed-blocks.js";
 import { callCode, entryWords, packing, payloadWords, runWords } from "./packed-layout.js";
 
 /** Words of an entry, as assembly/trace/decode.ts has them. */
 const entryFacts = 6;
 /** What most blocks need; those with many calls need more. */
 const usualBytes = 2 ** 20;
-
-/** Lengths of a block, in rows and bytes, and how it is packed. */
-export interface BlockHead {
-  readonly rows: number;
-  readonly how: number;
-  readonly plain: number;
-}
 
 /** The rows of a block, taken out piece by piece. It is loaded with one block after the other. */
 export class PackedDecoder {
@@ -32,9 +26,9 @@ export class PackedDecoder {
   #call = 0;
 
   /** Begin a block, of whose bytes nothing is kept. Throws: RangeError for one that no writer has made. */
-  load(head: BlockHead, stored: Uint8Array): void {
-    this.#unpack(head, stored);
-    const { rows, plain } = head;
+  load(block: PackedBlock): void {
+    this.#unpack(block);
+    const { rows, plain } = block;
     const { u8, u32 } = this.#columns;
     const at = this.#payload / 4;
     if (plain < 4 * payloadWords) throw new RangeError("a payload without its counts");
@@ -79,7 +73,7 @@ export class PackedDecoder {
   }
 
   /** The payload to its place. */
-  #unpack({ how, plain }: BlockHead, stored: Uint8Array): void {
+  #unpack({ how, plain, stored }: PackedBlock): void {
     if (how !== packing.none && how !== packing.deflate) throw new RangeError(`packing ${how}`);
     const payload = how === packing.none ? stored : inflated(stored, plain);
     if (payload.length !== plain) throw new RangeError(`${payload.length} bytes of ${plain}`);

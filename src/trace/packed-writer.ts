@@ -6,12 +6,20 @@ import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { crc32, deflateRaw } from "node:zlib";
 import { EventBlock, type ReaderOptions } from "./event.js";
-import { openTrace, type Recording } from "./format.js";
+import { openTrace, openTracepoints, type Recording } from "./format.js";
 import type { Unpackers } from "./open.js";
 import { PackedEncoder } from "./packed-encoder.js";
 import { headerBytes } from "./packed-header.js";
-import { blockBytes, blockMark, type PackedHeader, packing, type SourceFile } from "./packed-layout.js";
+import {
+  blockBytes,
+  blockMark,
+  eventsMax,
+  type PackedHeader,
+  packing,
+  type SourceFile,
+} from "./packed-layout.js";
 import { Tally } from "./tally.js";
+import type { RecordedEvent } from "./tracepoint-stream.js";
 
 const deflated = promisify(deflateRaw) as (bytes: Buffer, options: { level: number }) => Promise<Buffer>;
 const level = 6;
@@ -56,12 +64,13 @@ async function writeBlocks(recording: Recording, file: string, options: PackOpti
   const reader = await openTrace(recording.files, options);
   const [block, tally, encoder] = [new EventBlock(), new Tally(), new PackedEncoder(options.blockRows)];
   let [rows, blocks] = [0, 0];
+  let schedule: PackedHeader["schedule"];
   try {
     await using(file, async (handle) => {
       const flush = async (): Promise<void> => {
         if (encoder.rows === 0) return;
         rows += encoder.rows;
-        await handle.write(await blockOf(encoder, blocks++));
+        await handle.write(await blockOf(encoder.rows, encoder.take(), blocks++));
       };
       while (await reader.read(block)) {
         options.signal?.throwIfAborted();
@@ -72,17 +81,48 @@ async function writeBlocks(recording: Recording, file: string, options: PackOpti
         }
       }
       await flush();
+      schedule = await writeSchedule(handle, recording, { ...options, first: blocks });
     });
     const summary = { ...tally.summary(reader), file: recording.name };
-    return { name: recording.name, hasAccesses: reader.hasAccesses, rows, blocks, source, summary };
+    const { name } = recording;
+    const { hasAccesses } = reader;
+    return { name, hasAccesses, rows, blocks, ...(schedule !== undefined && { schedule }), source, summary };
   } finally {
     reader.close();
   }
 }
 
-async function blockOf(encoder: PackedEncoder, number: number): Promise<Buffer> {
-  const { rows } = encoder;
-  const plain = encoder.take();
+/** What the recording says that its kernel did, in blocks from the number `first` on. */
+async function writeSchedule(
+  handle: FileHandle,
+  recording: Recording,
+  { first, ...options }: PackOptions & { readonly first: number },
+): Promise<PackedHeader["schedule"]> {
+  const stream = await openTracepoints(recording.files[0]!, options);
+  if (stream === undefined) return undefined;
+  let [events, blocks] = [0, 0];
+  const waiting: RecordedEvent[] = [];
+  try {
+    for (
+      let next = await stream.next();
+      next !== undefined || waiting.length > 0;
+      next = await stream.next()
+    ) {
+      for (const event of next ?? []) waiting.push(event);
+      // At the end, there are fewer.
+      while (waiting.length >= eventsMax || (next === undefined && waiting.length > 0)) {
+        const some = waiting.splice(0, eventsMax);
+        events += some.length;
+        await handle.write(await blockOf(some.length, Buffer.from(JSON.stringify(some)), first + blocks++));
+      }
+    }
+    return { events, blocks, lost: stream.lost };
+  } finally {
+    stream.close();
+  }
+}
+
+async function blockOf(rows: number, plain: Buffer, number: number): Promise<Buffer> {
   const stored = await deflated(plain, { level });
   const head = Buffer.alloc(blockBytes);
   for (const [word, value] of [

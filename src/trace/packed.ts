@@ -4,8 +4,8 @@ import { ByteWindow } from "./byte-window.js";
 import { InputError } from "./errors.js";
 import { EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } from "./event.js";
 import { type ByteSource, bytesOf, type Unpackers } from "./open.js";
-import { PackedBlocks } from "./packed-blocks.js";
-import type { PackedDecoder } from "./packed-decoder.js";
+import { type PackedBlock, PackedBlocks } from "./packed-blocks.js";
+import { PackedDecoder } from "./packed-decoder.js";
 import { headerLength, parseHeader } from "./packed-header.js";
 import { magic, type PackedHeader, prefixBytes } from "./packed-layout.js";
 import { PeekedSource } from "./peek.js";
@@ -22,7 +22,9 @@ export class PackedReader implements TraceReader {
   readonly header: PackedHeader;
   readonly #bytes: ByteWindow;
   readonly #blocks: PackedBlocks;
-  #decoder: PackedDecoder | undefined;
+  readonly #decoder = new PackedDecoder();
+  /** Rows of the block are left. */
+  #isMore = false;
   #rows = 0;
   /** Where blocks may be passed over. */
   readonly #mender: ThreadMender | undefined;
@@ -32,7 +34,7 @@ export class PackedReader implements TraceReader {
     const isLenient = options.lenient ?? false;
     this.file = bytes.file;
     this.#bytes = bytes;
-    this.#blocks = new PackedBlocks(bytes, header.blocks, isLenient);
+    this.#blocks = new PackedBlocks(bytes, blocksOf(header), isLenient);
     this.#mender = isLenient ? new ThreadMender() : undefined;
     this.header = header;
     this.name = header.name;
@@ -66,13 +68,24 @@ export class PackedReader implements TraceReader {
 
   async #read(block: EventBlock, full: number): Promise<boolean> {
     while (block.length === 0) {
-      this.#decoder ??= await this.#blocks.next();
-      if (this.#decoder === undefined) break;
-      if (!this.#decoder.next(block, full)) this.#decoder = undefined;
+      if (!this.#isMore && !(await this.#blocks.next((next) => this.#take(next)))) break;
+      if (this.#isMore) this.#isMore = this.#decoder.next(block, full);
     }
     this.#rows += block.length;
     return block.length > 0;
   }
+
+  /** Blocks of the schedule are only compared with their checksums. */
+  #take(block: PackedBlock): void {
+    if (block.number >= this.header.blocks) return;
+    this.#decoder.load(block);
+    this.#isMore = true;
+  }
+}
+
+/** Blocks of rows, and of the schedule. */
+export function blocksOf({ blocks, schedule }: PackedHeader): number {
+  return blocks + (schedule?.blocks ?? 0);
 }
 
 /** The header of a packed recording; undefined for a file in another format. Throws: InputError. */

@@ -39,6 +39,18 @@ export type RecordedEvent =
   | (Recorded & { readonly kind: "return"; readonly call: RecordedCall })
   | (Recorded & Extract<TracepointFact, { kind: "fault" | "switch" | "end" | "flush" | "other" }>);
 
+/** The events of a recording, in the order in which they happened. */
+export interface RecordedEvents {
+  /** As results name the recording, if not by its file. */
+  readonly name?: string;
+  readonly format: string;
+  /** Events that the recorder dropped, as far as the recording was read. */
+  readonly lost: number;
+  /** The next events; undefined at the end. Throws: InputError. */
+  next(): Promise<readonly RecordedEvent[] | undefined>;
+  close(): void;
+}
+
 /** Calls whose result matters from their beginning on. */
 const awaited: ReadonlySet<string> = new Set([
   ...["mmap", "munmap", "mprotect", "pkey_mprotect", "madvise", "brk", "mremap", "execve", "execveat"],
@@ -61,7 +73,7 @@ interface Waiting {
  *
  * Without a column for processes and without recorded flags of clone(2), a new task is taken for a thread.
  */
-export class TracepointStream {
+export class TracepointStream implements RecordedEvents {
   readonly format: string;
   readonly #lines: Lines;
   readonly #parse: LineParser;
