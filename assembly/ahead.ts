@@ -3,11 +3,11 @@
  * root read, and what a CPU has cached, where there are so many CPUs that its turn begins with cold caches. Else an access waits for one
  * line after another, which is most of its time. It changes nothing, and believes nothing that it finds.
  */
-import { firstOf, tagOf, wayOf } from "./assoc";
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
 import { AT_FRAMES, AT_TABLES, ROLE_DATA, ROLE_SECOND } from "./fixed";
 import { ckTags, cpus, hw, hwEntries, pageBytesShift, radixBits, radixMask } from "./layout";
-import { CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, ENTRY_BYTES, HINT_BYTES } from "./offsets";
+import { CK_HINTS, CK_RECORD, CK_STAMPS, ENTRY_BYTES, HINT_BYTES } from "./offsets";
+import { KIND_MODIFY } from "./isa";
 import { infoAddress } from "./lines";
 import { tableOf } from "./walk";
 
@@ -15,8 +15,6 @@ import { tableOf } from "./walk";
 export const AHEAD: usize = 16;
 /** Where the sum of all that was read goes, so that no compiler leaves it out. */
 const SINK: usize = CK_RECORD + 40;
-/** The key of page 0, as run() of quick.ts left it. */
-const PAGE0: usize = CK_RUN + 32;
 
 // @ts-ignore: decorator
 @inline
@@ -47,63 +45,58 @@ export function readAhead(k: usize, root: u32, p: usize, end: usize): void {
 /** CPUs from which on their blocks do not stay in a core's own caches, and from which on they do not stay in those that cores share. */
 const MANY_CPUS: u32 = 64;
 const VERY_MANY_CPUS: u32 = 256;
-/** Records of one go, and cycles that one of them takes at least where it is worth it. */
-const TURN_RECORDS: usize = 128;
-const TURN_CYCLES: u64 = 8;
-/** Records from which on a turn reads all of the second level: what lies in a row comes several times as fast as what has to be looked for. */
-const WHOLE_RECORDS: usize = 64;
+/** Accesses from which on it pays, for either; and cycles that one takes at least where it does. */
+const MANY_ACCESSES: usize = 48;
+const SOME_ACCESSES: usize = 24;
+const ACCESS_CYCLES: u64 = 8;
+/** Bits of a record's kind that no access has. */
+const NO_ACCESS: u32 = 15 & ~KIND_MODIFY;
 const LINE: usize = 64;
 
+/** Whether of the `n` records at `p` so many come first that are accesses: an even number. Without a branch, as what stands there comes late. */
 // @ts-ignore: decorator
 @inline
-function readAll(from: usize, bytes: usize): u32 {
-  let sink: u32 = 0;
-  for (let at = from; at < from + bytes; at += LINE) sink ^= load<u32>(at);
-  return sink;
+function isStretch(p: usize, n: usize, accesses: usize): bool {
+  if (n < accesses) return false;
+  let all = v128.load(p);
+  for (let at = p + 16; at < p + (accesses << 3); at += 16) all = v128.or(all, v128.load(at));
+  return ((i32x4.extract_lane(all, 0) | i32x4.extract_lane(all, 2)) & NO_ACCESS) == 0;
 }
 
-/**
- * For the turn of a CPU that begins with up to `n` records at `p` and lasts `time`: its first level, and of the second what they hit, or all of
- * it if they are many.
- */
+/** For the turn of a CPU that begins with up to `n` records at `p` and lasts `time`: all that its first and second level hold. */
 export function readTurnAhead(cpu: u32, k: usize, p: usize, n: usize, time: u64): void {
   if (cpus < MANY_CPUS) return;
-  const records = min(min(n, TURN_RECORDS), <usize>min(time / TURN_CYCLES, <u64>TURN_RECORDS));
-  const isWhole = records >= WHOLE_RECORDS;
-  if (!isWhole && cpus < VERY_MANY_CPUS) return;
-  const entries = hw(cpu) + hwEntries;
-  const tags = k + ckTags;
-  let sink = readAll(k + CK_HINTS, HINT_BYTES) ^ readSlots(k, entries, tags, ROLE_DATA);
-  if (isWhole) sink ^= readSlots(k, entries, tags, ROLE_SECOND);
-  else sink ^= readHits(k, entries, tags, p, p + (records << 3));
+  const worth = cpus < VERY_MANY_CPUS ? MANY_ACCESSES : SOME_ACCESSES;
+  if (time < <u64>worth * ACCESS_CYCLES || !isStretch(p, n, worth)) return;
+  let sink = readSlots(cpu, k, ROLE_SECOND) ^ readSlots(cpu, k, ROLE_DATA);
+  for (let at = k + CK_HINTS; at < k + CK_HINTS + HINT_BYTES; at += LINE) sink ^= load<u32>(at);
   store<u32>(k, sink, SINK);
 }
 
-/** What the records from `p` to `end` hit in the second level. */
-function readHits(k: usize, entries: usize, tags: usize, p: usize, end: usize): u32 {
-  const ways = load<u32>(ROLE_SECOND, 8);
-  if (ways - 1 > 15) return 0;
+/**
+ * All slots of an array: a line of each of eleven streams, the tags, two of stamps and eight of entries, again and again, because the host fetches
+ * ahead within a page at most, and in several pages at once.
+ */
+function readSlots(cpu: u32, k: usize, role: usize): u32 {
+  const first = <usize>load<u32>(role);
+  // Bytes of tags; there are twice as many of stamps, and eight times as many of entries.
+  const part = <usize>(load<u32>(role, 4) * load<u32>(role, 8)) << 1;
+  const tags = k + ckTags + (first << 1);
+  const end = tags + part;
+  let b = k + CK_STAMPS + (first << 2);
+  let c = hw(cpu) + hwEntries + first * ENTRY_BYTES;
   let sink: u32 = 0;
-  for (let at = p; at < end; at += 8) {
-    const slot = <usize>firstOf(ROLE_SECOND, load<u64>(at) >> 12);
-    sink ^= load<u32>(tags + (slot << 1)) ^ load<u32>(k + CK_STAMPS + (slot << 2));
-  }
-  const page0 = load<u64>(k, PAGE0);
-  for (let at = p; at < end; at += 8) {
-    const vpn = load<u64>(at) >> 12;
-    const slot = firstOf(ROLE_SECOND, vpn);
-    const way = wayOf(tags + (<usize>slot << 1), ways, tagOf((vpn << 15) | page0));
-    sink ^= load<u32>(entries + <usize>(slot + min(way, ways - 1)) * ENTRY_BYTES);
+  for (let a = tags; a < end; a += LINE) {
+    let d = c + part;
+    sink ^= load<u32>(a) ^ load<u32>(b) ^ load<u32>(b + part) ^ load<u32>(c) ^ load<u32>(d);
+    d += part;
+    sink ^= load<u32>(d) ^ load<u32>(d + part);
+    d += 2 * part;
+    sink ^= load<u32>(d) ^ load<u32>(d + part);
+    d += 2 * part;
+    sink ^= load<u32>(d) ^ load<u32>(d + part);
+    b += LINE;
+    c += LINE;
   }
   return sink;
-}
-
-/** All slots of an array. */
-// @ts-ignore: decorator
-@inline
-function readSlots(k: usize, entries: usize, tags: usize, role: usize): u32 {
-  const first = <usize>load<u32>(role);
-  const count = <usize>(load<u32>(role, 4) * load<u32>(role, 8));
-  const sink = readAll(k + CK_STAMPS + (first << 2), count << 2) ^ readAll(tags + (first << 1), count << 1);
-  return sink ^ readAll(entries + first * ENTRY_BYTES, count * ENTRY_BYTES);
 }
