@@ -84,6 +84,7 @@ describe("a mistake is one line on stderr and exit code 2", () => {
     [["run", ...small, "--json", tmpdir()], "it is a folder"],
     [["run", ...small, "--quiet=maybe"], "--quiet takes no value; got 'maybe'"],
     [["run", ...small, "--", "--cpus", "4"], "unexpected argument '--cpus' behind --"],
+    [["trace", "head", main, "--json", "-"], "--json goes with trace info; got head"],
     [["replay", "-"], "unexpected argument '-': standard input is not read; name a file"],
     [["check", "--quiet", "-"], "unexpected argument '-'"],
     [["replay", "/dev/zero"], "expected a file, which every run can read from its beginning, saw a device"],

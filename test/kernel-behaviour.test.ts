@@ -164,6 +164,14 @@ describe("what a flush costs", () => {
     expect([stage.count("flushes.ranged"), stage.count("flushes.full")]).toEqual([2, 2]);
   });
 
+  test("with a ceiling of 0 every flush is of everything", () => {
+    const stage = new Stage({ entries: ["mprotect"], tunables: { tlb_single_page_flush_ceiling: 0 } });
+    stage.threads(TABLE);
+    stage.touch(0, 0, STORE);
+    stage.call(0, "mprotect", 0, 1, 1);
+    expect([stage.count("flushes.ranged"), stage.count("flushes.full")]).toEqual([0, 2]);
+  });
+
   test("Arm broadcasts each page by itself, and waits once", () => {
     const stage = new Stage({ set: { shootdown: "tlbi" }, entries: ["mprotect"] }).threads(TABLE);
     for (let vpn = 0; vpn < TABLE; vpn++) stage.touch(1, vpn, STORE);

@@ -17,7 +17,7 @@ describe("options", () => {
       runOptions({
         ...given,
         set: ["unmap=latr", "fault=speculative"],
-        tunable: ["tlb_single_page_flush_ceiling=64"],
+        tunable: ["tlb_single_page_flush_ceiling=0"],
         json: "-",
         "no-color": true,
       }),
@@ -26,7 +26,7 @@ describe("options", () => {
       cpus: 8,
       policies: ["eager", "deferred"],
       set: { unmap: "latr", fault: "speculative" },
-      tunables: { tlb_single_page_flush_ceiling: 64 },
+      tunables: { tlb_single_page_flush_ceiling: 0 },
       seed: 1,
       seeds: 1,
       threads: undefined,

@@ -29,8 +29,13 @@ export type ProgressMode = (typeof progressModes)[number];
 export const cpusMax = 1024;
 export const threadsMax = 256;
 export const seedsMax = 1000;
-/** Sizes that one may change and the kernel still keeps its rules. */
-const tunableNames = ["tlb_single_page_flush_ceiling", "MAX_GATHER_BATCH_COUNT", "fault_around_pages"];
+/** Sizes that one may change and the kernel still keeps its rules, with the least that they may be: 0 is no ceiling but a full flush each time. */
+const tunableLeast: Readonly<Record<string, number>> = {
+  tlb_single_page_flush_ceiling: 0,
+  MAX_GATHER_BATCH_COUNT: 1,
+  fault_around_pages: 1,
+};
+const tunableNames = Object.keys(tunableLeast);
 const tunableMax = 65_536;
 const seedMax = Number.MAX_SAFE_INTEGER - seedsMax;
 
@@ -140,8 +145,11 @@ function tunables(given: Readonly<Record<string, string>>): Record<string, numbe
   const entries = Object.entries(given).map(([name, text]) => {
     if (!tunableNames.includes(name)) throw unknownName("tunable", name, tunableNames);
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= 1 && value <= tunableMax))
-      throw new UsageError(`--tunable ${name} takes a whole number from 1 to ${tunableMax}; got '${text}'`);
+    const least = tunableLeast[name]!;
+    if (!(value >= least && value <= tunableMax))
+      throw new UsageError(
+        `--tunable ${name} takes a whole number from ${least} to ${tunableMax}; got '${text}'`,
+      );
     return [name, value] as const;
   });
   return Object.fromEntries(entries);

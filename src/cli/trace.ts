@@ -6,6 +6,14 @@ import { formatName } from "./replay.js";
 const actions = ["pack", "info", "head"] as const;
 type Action = (typeof actions)[number];
 
+/** Options that one action takes and the others do not. */
+const ownerOf: Readonly<Record<string, Action>> = {
+  output: "pack",
+  number: "head",
+  verify: "info",
+  json: "info",
+};
+
 const rowsDefault = 10;
 const rowsMax = 1_000_000_000;
 
@@ -28,8 +36,8 @@ export const traceCommand: CommandModule = {
         describe: "pack: the file to write",
       })
       .option("number", {
-        ...{ alias: "n", type: "string", requiresArg: true, default: String(rowsDefault) },
-        describe: "head: events to print",
+        ...{ alias: "n", type: "string", requiresArg: true },
+        describe: `head: events to print (default: ${rowsDefault})`,
       })
       .option("verify", {
         ...{ type: "boolean", default: false },
@@ -48,10 +56,14 @@ export const traceCommand: CommandModule = {
       }),
   handler: async (raw: RawOptions) => {
     const action = actionOf(once(raw, "action")!);
-    const number = wholeNumber(raw, "number", 0, rowsMax)!;
+    const number = wholeNumber(raw, "number", 0, rowsMax) ?? rowsDefault;
     const [output, json] = [once(raw, "output"), once(raw, "json")];
     if (action === "pack" && (output ?? "") === "")
       throw new UsageError("trace pack needs -o FILE to write to");
+    for (const [name, its] of Object.entries(ownerOf)) {
+      const isGiven = raw[name] !== undefined && raw[name] !== false;
+      if (isGiven && its !== action) throw new UsageError(`--${name} goes with trace ${its}; got ${action}`);
+    }
     const format = await formatName(raw);
     const options = { lenient: flag(raw, "lenient"), ...(format !== undefined && { format }) };
     const files = list(raw, "traces");

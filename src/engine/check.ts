@@ -150,7 +150,7 @@ function reasonOf({ complete, limit }: Exploration, windows: Windows, bounds: Ch
     case "depth":
       return `runs of more than ${bounds.depth} events were not followed (--depth)`;
     case "preemptions":
-      return `runs with more than ${bounds.preemptions} preemptions were not followed (--preemptions)`;
+      return `runs with more than ${bounds.preemptions} ${bounds.preemptions === 1 ? "preemption" : "preemptions"} were not followed (--preemptions)`;
     case "runs":
       return `${bounds.pct?.runs} random runs broke nothing; that shows no safety (--pct)`;
     case undefined:
