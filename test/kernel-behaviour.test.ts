@@ -319,3 +319,28 @@ test("a page that is dirty already is mapped as dirty where it may be written wi
   expect(readAgain(SHARED_MEMORY)).toEqual([true, true, false]);
   expect(readAgain(sharedFile(1))).toEqual([false, false, false]);
 });
+
+test.each(["batched-counters", "batched-flag", "eager", "unified"])(
+  "a page that is shared since a fork goes to swap from all who map it, and comes back: %s",
+  (reclaim) => {
+    const stage = new Stage({ entries: ["fork", "reclaim", "munmap"], set: { reclaim }, cpus: 3 });
+    stage.threads(4);
+    stage.touch(0, 0, STORE);
+    stage.call(0, "fork", 1, 5);
+    stage.switch(1, 5);
+    stage.call(1, "fork", 2, 6);
+    stage.switch(2, 6);
+    for (const cpu of [0, 1, 2]) stage.touch(cpu, 0, LOAD);
+    const pfn = stage.pfn(0, 0);
+    expect([1, 2].map((mm) => stage.pfn(mm, 0))).toEqual([pfn, pfn]);
+    stage.call(0, "reclaim", pfn, pfn + 1);
+    expect([0, 1, 2].map((cpu) => stage.reaches(cpu, 0, LOAD))).toEqual([false, false, false]);
+    expect(stage.field("frame", pfn, "_refcount")).toBe(0n);
+    for (const cpu of [0, 1, 2]) expect(stage.touch(cpu, 0, LOAD)).toBe(true);
+    expect([1, 2].map((mm) => stage.pfn(mm, 0))).toEqual([stage.pfn(0, 0), stage.pfn(0, 0)]);
+    // One of them writes, and has a page of its own.
+    stage.touch(1, 0, STORE);
+    expect(stage.pfn(1, 0)).not.toBe(stage.pfn(0, 0));
+    expect(stage.violations()).toEqual([]);
+  },
+);

@@ -98,6 +98,22 @@ canary("B-mkclean-one-flush", { entries: ["msync"] }, writtenBack, {
 });
 
 canary(
+  "C-batch-one-mm",
+  { entries: ["fork", "reclaim"], cpus: 3 },
+  (stage) => {
+    stage.threads(4);
+    stage.touch(0, 0, STORE);
+    stage.call(0, "fork", 1, 5);
+    stage.switch(1, 5);
+    stage.touch(1, 0, LOAD);
+    const pfn = stage.pfn(0, 0);
+    stage.call(2, "reclaim", pfn, pfn + 1);
+    return late(stage, 1, 0, LOAD);
+  },
+  { right: [false], wrong: [true, "stale-frame"] },
+);
+
+canary(
   "A-lazy-no-catch-up",
   { entries: ["munmap"] },
   (stage) => {

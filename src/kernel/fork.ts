@@ -4,8 +4,8 @@ import { type Builder, type ProgramSource, program, routine, u64 } from "../dsl/
 import { mm_init } from "./fork-mm.js";
 import { copy_page_range } from "./memory-copy.js";
 import { current_mm, type Mm, mmOf, taskSize } from "./mm_types.js";
+import { mmlist_add } from "./mmlist.js";
 import type { KernelOptions } from "./options.js";
-import { vma_link_file } from "./rmap-file.js";
 import { task_struct } from "./task.js";
 import { flush_tlb_mm } from "./tlb.js";
 import { for_each_vma_range } from "./vma.js";
@@ -37,9 +37,10 @@ export function fork(opt: KernelOptions): ProgramSource {
 const dup_mmap = routine("dup_mmap", (k: Builder, opt: KernelOptions, child: Mm, parent: Mm) => {
   k.writeLocked(parent.mmap_lock, () => {
     const failed = k.var(false, "failed");
+    // Before the first page has two owners, as anon_vma_fork() does.
+    for (const mm of [parent, child]) mmlist_add(k, mm);
     for_each_vma_range(k, parent.id, 0, u64.of(taskSize(k)), ({ vma, start, end }) => {
       k.work("dup_mmap");
-      vma_link_file(k, child, vma);
       k.setRange("vma_iter_bulk_store", child.id, start, end, vma.raw);
       k.if(vma.shared.not(), () => copy_page_range(k, opt, child, parent, start, end, failed));
     });

@@ -5,7 +5,7 @@ import { folio_prealloc } from "./memory-alloc.js";
 import type { KernelOptions } from "./options.js";
 import { folio_add_new_anon_rmap, folio_mark_dirty, folio_put, folio_remove_rmap, page } from "./page.js";
 import { type Pte, pte_t } from "./pte.js";
-import { clearAndFlush, rmap_walk_anon } from "./rmap.js";
+import { clearAndFlush, rmap_walk_anon_one } from "./rmap.js";
 import { try_to_unmap_flush } from "./rmap-batch.js";
 
 /** A page on its way. */
@@ -76,7 +76,7 @@ function make_migration_entry(pfn: Expr<U64>): Pte {
 const try_to_migrate = routine(
   "try_to_migrate",
   (k: Builder, opt: KernelOptions, { src, pteval, root, vpn }: Journey) => {
-    rmap_walk_anon(k, src, (mapping) => {
+    rmap_walk_anon_one(k, src, (mapping) => {
       pteval.set(clearAndFlush(k, opt, mapping));
       k.if(pteval.get().dirty, () => folio_mark_dirty(k, src));
       k.write("set_pte_at migration", mapping.pte, make_migration_entry(src));
@@ -92,7 +92,7 @@ const remove_migration_ptes = routine(
   "remove_migration_ptes",
   (k: Builder, { src, pteval }: Journey, target: Expr<U64>, replaced: Var<Bool>) => {
     const isEntry = (pte: Pte) => pte.eq(make_migration_entry(src));
-    rmap_walk_anon(
+    rmap_walk_anon_one(
       k,
       src,
       (mapping) => {

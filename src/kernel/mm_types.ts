@@ -18,8 +18,8 @@ import {
 import { padding } from "./padding.js";
 import { task_struct } from "./task.js";
 
-/** The place of an address space in the list `i_mmap`. `next` is a pointer, 0 at the end. */
-export const i_mmap_link = struct("i_mmap_link", { listed: bit(0), next: bits(1, 40) });
+/** The place of an address space in `mmlist`. `next` is a pointer, 0 at the end. */
+export const mmlist_node = struct("mmlist_node", { listed: bit(0), next: bits(1, 40) });
 
 /**
  * Source: linux include/linux/mm_types.h, struct mm_struct, and arch/x86/include/asm/mmu.h, mm_context_t.
@@ -36,8 +36,8 @@ export const mm_struct = record("mm", {
   pgd: u64,
   /** Guards the upper levels of the page table; tables below have locks of their own. */
   page_table_lock: spinlock("page_table_lock"),
-  /** Changes under mmap_lock and i_mmap_rwsem only. */
-  i_mmap_link,
+  /** Changes once, under mmap_lock and mmlist_lock. */
+  mmlist: mmlist_node,
   padBeforeMmapLock: padding(3),
   mmap_lock: rwlock("mmap_lock"),
   /** Gathers that are open: page tables may be stricter than TLBs. */

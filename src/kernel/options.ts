@@ -92,6 +92,7 @@ export const MUTANTS = {
   "C-flag-torn": "the flag for batched flushes is stored in two halves",
   "C-flag-early": "the flag for batched flushes is cleared before the flush",
   "C-io-before-flush": "dirty pages are written out before the TLBs are flushed",
+  "C-batch-one-mm": "a batched flush goes to the address space of its first page only",
   "C-free-before-flush": "reclaimed frames are freed before the TLBs are flushed",
   "C-discard-fence": "reclaim counts the users of a lazily freed page before the cleared entry is visible",
   "C-discard-dirty": "reclaim drops a lazily freed page without looking whether it was written again",

@@ -6,8 +6,8 @@ import type { KernelOptions } from "./options.js";
 import { folio_get, folio_mark_dirty, folio_put, page, page_flags } from "./page.js";
 import { ptep_clear_flush } from "./pgtable-generic.js";
 import { type Pte, pte_wrprotect } from "./pte.js";
-import type { Mapping } from "./rmap.js";
-import { type FilePage, page_vma_mapped_walk, rmap_walk_file } from "./rmap-file.js";
+import { type Mapping, page_vma_mapped_walk } from "./rmap.js";
+import { type FilePage, rmap_walk_file } from "./rmap-file.js";
 import { for_each_vma_range, page_cache_key } from "./vma.js";
 
 /**

@@ -30,10 +30,10 @@ export const page_flags = struct("page_flags", {
 });
 
 /**
- * Where a private page is mapped, if it is mapped once.
+ * Where a private page is mapped, or was by the first one who had it.
  *
- * Source: linux include/linux/mm_types.h, folio.mapping and folio.index. Simplified: Linux finds every mapping of a page
- * by a tree of mappings; here reclaim leaves pages alone that several address spaces map.
+ * Source: linux include/linux/mm_types.h, folio.mapping and folio.index. Simplified: Linux finds every mapping of a page by a tree of
+ * mappings; here the others are those of address spaces in `mmlist` that have the page at the same address.
  */
 export const anon_mapping = struct("anon_mapping", { mm: bits(0, 20), vpn: bits(20, 44) });
 

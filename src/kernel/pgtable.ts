@@ -126,6 +126,21 @@ export function forEachTable(
   );
 }
 
+/** The PTE table for one page, 0 when there is none. Source: linux mm/rmap.c, mm_find_pmd(). */
+export const mm_find_pmd = routine(
+  "mm_find_pmd",
+  (k: Builder, root: Expr<U64>, vpn: Expr<U64>): Expr<U64> => {
+    const table = k.var(root, "pte_table");
+    for (const level of [PGD, PUD, PMD]) {
+      k.if(table.get().ne(0), () => {
+        const value = k.read(ENTRY_NAMES[level]!, entryAt(k, table.get(), vpn, level));
+        table.set(value.present.and(value.pse.not()).select(value.pfn, 0));
+      });
+    }
+    return table.get();
+  },
+);
+
 /** Source: linux include/linux/pgtable.h, pgd_offset() to pmd_offset(). */
 const walkDown = routine(
   "pmd_offset",

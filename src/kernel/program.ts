@@ -11,6 +11,7 @@ import { page_fault } from "./memory-fault.js";
 import { task_numa_work } from "./mempolicy.js";
 import { mm_struct } from "./mm_types.js";
 import { brk, image, mmap, munmap } from "./mmap.js";
+import { mmlist } from "./mmlist.js";
 import { mprotect } from "./mprotect.js";
 import { mremap } from "./mremap.js";
 import { type KernelOptions, LINUX_TUNABLES, type Mutants, type Slots, type Tunables } from "./options.js";
@@ -19,7 +20,6 @@ import { msync } from "./page-writeback.js";
 import { ptdesc } from "./pgtable.js";
 import { tlbflush_unmap_batch } from "./rmap-batch.js";
 import { unified_unmap_batch } from "./rmap-batch-unified.js";
-import { i_mmap } from "./rmap-file.js";
 import { context_switch, runqueue } from "./sched.js";
 import { type Scheme, withPrograms } from "./scheme.js";
 import { call_function_data } from "./smp.js";
@@ -53,7 +53,7 @@ export const kernelRecords: readonly AnyRecord[] = [
   swap_info,
   tlbflush_unmap_batch,
   unified_unmap_batch,
-  i_mmap,
+  mmlist,
 ];
 
 /** What the programs are assembled for. */

@@ -77,7 +77,9 @@ export const set_tlb_ubc_flush_pending = routine(
     k.if(pte_accessible(k, mm, pteval), () => {
       if (opt.slots.reclaim === "unified") noteUnmapped(k, mm, table, vpn, ubc.ubc_cpumask);
       else {
-        arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm, vpn);
+        const add = (): void => arch_tlbbatch_add_pending(k, opt, ubc.ubc_cpumask, mm, vpn);
+        if (opt.fix["C-batch-one-mm"]) k.if(k.read("already", ubc.ubc_flush_required).not(), add);
+        else add();
         k.write("flush_required", ubc.ubc_flush_required, true);
         k.fence("barrier", "cbar");
         if (opt.slots.reclaim === "batched-flag") setFlag(k, opt, mm.tlb_flush_batched, true);

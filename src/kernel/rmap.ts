@@ -2,13 +2,15 @@
 
 import { type Bool, type Builder, type Expr, type Field, routine, type U64, type Var } from "../dsl/index.js";
 import { type Mm, mm_struct, mmOf } from "./mm_types.js";
+import { mmlist_first, mmlist_next } from "./mmlist.js";
 import type { KernelOptions } from "./options.js";
 import { folio_mark_dirty, folio_remove_rmap, page, page_flags } from "./page.js";
-import { entryAt, forEachTable, PTE, ptdesc } from "./pgtable.js";
+import { entryAt, mm_find_pmd, PTE, ptdesc } from "./pgtable.js";
 import { type Pte, pte_present, pte_t, swp_entry_to_pte } from "./pte.js";
 import { set_tlb_ubc_flush_pending, should_defer_flush } from "./rmap-batch.js";
 import { swap_duplicate } from "./swapfile.js";
 import { flush_tlb_page } from "./tlb.js";
+import { mmId } from "./tlbflush.js";
 
 /** The entry of a page, its table locked. */
 export interface Mapping {
@@ -18,39 +20,85 @@ export interface Mapping {
   readonly pte: Field<pte_t>;
 }
 
+/** What is done with an entry, its table locked; `seen` is what it holds. */
+export type Visit = (mapping: Mapping, seen: Pte) => void;
+
+/** Visit the entry of `mm` at `vpn` if it is one for the page. Source: linux mm/page_vma_mapped.c, page_vma_mapped_walk(). */
+export function page_vma_mapped_walk(
+  k: Builder,
+  mm: Mm,
+  pfn: Expr<U64>,
+  vpn: Expr<U64>,
+  visit: Visit,
+  maps: (pte: Pte) => Expr<Bool> = (pte) => pte_present(pte).and(pte.special.not()).and(pte.pfn.eq(pfn)),
+): void {
+  const table = mm_find_pmd(k, mm.root, vpn);
+  k.if(table.ne(0), () =>
+    k.locked(ptdesc.at(table).ptl, () => {
+      const pte = entryAt(k, table, vpn, PTE);
+      const seen = k.read("page_vma_mapped_walk", pte);
+      k.if(maps(seen), () => visit({ mm, table, vpn, pte }, seen));
+    }),
+  );
+}
+
+/** The same, whatever the address space does meanwhile; it frees no page tables. */
+export function visitUnlocked(
+  k: Builder,
+  id: Expr<U64>,
+  pfn: Expr<U64>,
+  vpn: Expr<U64>,
+  visit: Visit,
+  maps?: (pte: Pte) => Expr<Bool>,
+): void {
+  const { anon_vma, pgd } = mm_struct.at(id);
+  k.readLocked(anon_vma, () => {
+    const mm = mmOf(id, k.read("mm->pgd", pgd));
+    k.if(mm.root.ne(0), () => page_vma_mapped_walk(k, mm, pfn, vpn, visit, maps));
+  });
+}
+
+/** No id of an address space. */
+const END_OF_LIST = (1n << 64n) - 1n;
+
 /**
- * Visit the entry that maps a private page, under the lock of its table; not at all when the page is mapped elsewhere.
+ * Visit the entries that map a private page, until it has none left.
  *
- * No mmap_lock is held: the address space may do anything meanwhile but free the page table.
- * Source: linux mm/rmap.c, rmap_walk_anon(), and mm/page_vma_mapped.c, page_vma_mapped_walk().
+ * The first one is that of the address space that `folio->mapping` names; those of others are found if they are at the same address.
+ * Source: linux mm/rmap.c, rmap_walk_anon(). Simplified: mremap() in one of the address spaces hides its entry from this.
  */
-export const rmap_walk_anon = routine(
-  "rmap_walk_anon",
-  (
-    k: Builder,
-    pfn: Expr<U64>,
-    visit: (mapping: Mapping) => void,
-    maps: (pte: Pte) => Expr<Bool> = (pte) => pte_present(pte).and(pte.special.not()).and(pte.pfn.eq(pfn)),
-  ) => {
-    const { mm: id, vpn } = k.read("folio->mapping", page.at(pfn).mapping);
-    const { anon_vma, pgd } = mm_struct.at(id);
-    k.readLocked(anon_vma, () => {
-      const root = k.read("mm->pgd", pgd);
-      k.if(root.ne(0), () =>
-        forEachTable(k, root, PTE, vpn, vpn.add(1), ({ table }) => {
-          const pte = entryAt(k, table, vpn, PTE);
-          k.locked(ptdesc.at(table).ptl, () => {
-            const seen = k.read("page_vma_mapped_walk", pte);
-            k.if(maps(seen), () => visit({ mm: mmOf(id, root), table, vpn, pte }));
-          });
-        }),
+const rmap_walk_anon = routine("rmap_walk_anon", (k: Builder, pfn: Expr<U64>, visit: Visit) => {
+  const { mm, vpn } = k.read("folio->mapping", page.at(pfn).mapping);
+  const id = k.var(mm, "mm_id");
+  const next = k.var(0, "next");
+  k.while(
+    () => id.get().ne(END_OF_LIST),
+    () => {
+      // The first one may be in the list too.
+      k.if(next.get().eq(0).or(id.get().ne(mm)), () => visitUnlocked(k, id.get(), pfn, vpn, visit));
+      const left = k.read("folio_not_mapped", page.at(pfn)._mapcount);
+      k.breakIf(left.eq(0));
+      k.if(
+        next.get().eq(0),
+        () => next.set(mmlist_first(k)),
+        () => next.set(mmlist_next(k, next.get())),
       );
-    });
+      id.set(next.get().eq(0).select(END_OF_LIST, mmId(next.get())));
+    },
+  );
+});
+
+/** Visit the entry of the address space that `folio->mapping` names, and no other. Source: linux mm/rmap.c, rmap_walk_anon(). */
+export const rmap_walk_anon_one = routine(
+  "rmap_walk_anon",
+  (k: Builder, pfn: Expr<U64>, visit: Visit, maps?: (pte: Pte) => Expr<Bool>) => {
+    const { mm, vpn } = k.read("folio->mapping", page.at(pfn).mapping);
+    visitUnlocked(k, mm, pfn, vpn, visit, maps);
   },
 );
 
 /**
- * Take out the entry of a locked page that is in the swap cache, or may be dropped. Its flush may be put off.
+ * Take out the entries of a locked page that is in the swap cache, or may be dropped. Their flushes may be put off.
  *
  * When it returns and the page is still mapped, it could not.
  * Source: linux mm/rmap.c, try_to_unmap() with TTU_BATCH_FLUSH.

@@ -97,7 +97,7 @@ function forEachLinked(k: Builder, list: Var<U64>, visit: (pfn: Expr<U64>) => vo
  * and nothing of it is let go before everything is flushed.
  *
  * Source: linux mm/vmscan.c, shrink_folio_list(). Simplified: it waits for a locked page, where Linux passes it over; references
- * of the hardware do not save a page; pages that several address spaces map are left alone.
+ * of the hardware do not save a page.
  */
 export const shrink_folio_list = routine(
   "shrink_folio_list",
@@ -140,15 +140,10 @@ const freeBatch = routine("free_unref_folios", (k: Builder, opt: KernelOptions, 
 export const pageout_locked = routine(
   "shrink_folio_list.locked",
   (k: Builder, opt: KernelOptions, pfn: Expr<U64>, freeable: Var<Bool>) => {
-    const mapped = k.var(k.read("folio_mapped", page.at(pfn)._mapcount), "mapped");
-    k.if(mapped.get().eq(1), () => {
-      const before = k.read("folio_test_swapbacked", page.at(pfn).flags);
-      k.if(before.swapbacked.and(before.swapcache.not()), () => folio_alloc_swap(k, pfn));
-      try_to_unmap(k, opt, pfn);
-      mapped.set(k.read("folio_mapped again", page.at(pfn)._mapcount));
-    });
+    unmap_locked(k, opt, pfn);
+    const mapped = k.read("folio_mapped again", page.at(pfn)._mapcount);
     k.if(
-      mapped.get().eq(0),
+      mapped.eq(0),
       () => {
         const flags = k.read("folio_test_dirty", page.at(pfn).flags);
         k.if(flags.dirty.and(flags.swapcache), () => pageout(k, opt, pfn));
@@ -158,6 +153,21 @@ export const pageout_locked = routine(
     );
   },
 );
+
+/** A page that is mapped gets a place in swap, if it needs one, and loses its mappings. Source: linux mm/vmscan.c, shrink_folio_list(). */
+const unmap_locked = routine("shrink_folio_list.unmap", (k: Builder, opt: KernelOptions, pfn: Expr<U64>) => {
+  const mapped = k.read("folio_mapped", page.at(pfn)._mapcount);
+  k.if(mapped.ne(0), () => {
+    add_to_swap(k, pfn);
+    try_to_unmap(k, opt, pfn);
+  });
+});
+
+/** Source: linux mm/vmscan.c, shrink_folio_list(), where it calls folio_alloc_swap(). */
+const add_to_swap = routine("shrink_folio_list.swap", (k: Builder, pfn: Expr<U64>) => {
+  const { swapbacked, swapcache } = k.read("folio_test_swapbacked", page.at(pfn).flags);
+  k.if(swapbacked.and(swapcache.not()), () => folio_alloc_swap(k, pfn));
+});
 
 /**
  * Write a page to swap. Whoever stored to it has done so by now, or will fault.
