@@ -26,6 +26,8 @@ export interface CrowdPass extends Pass {
 /** Records of a ring: a power of two. They are used over and over. */
 const RING = 4096;
 const QUANTA = 2000;
+/** Bytes of a line of the host's caches. */
+const LINE = 64;
 
 /** A world whose CPUs all run the same stream, each from another place on. */
 export class CrowdWorld implements Contestant<CrowdPass> {
@@ -105,7 +107,19 @@ export class CrowdWorld implements Contestant<CrowdPass> {
     return nanoseconds;
   }
 
-  /** Bytes that each CPU takes in the world, without its task's ring. */
+  /** Bytes of the last CPU's lines that hold anything, without its task's ring: the rest is for CPUs with stale translations. */
+  touchedPerCpu(): number {
+    const { u64, value, size } = this.world;
+    let lines = 0;
+    for (const block of ["hw", "clk", "st"]) {
+      const [base, stride] = [value(`${block}Base`) / 8, value(`${block}Stride`) / 8];
+      for (let at = base + (size.cpus - 1) * stride; at < base + size.cpus * stride; at += LINE / 8)
+        if (u64.subarray(at, at + LINE / 8).some((word) => word !== 0n)) lines++;
+    }
+    return lines * LINE;
+  }
+
+  /** Bytes that are planned for each CPU in the world, without its task's ring. */
   bytesPerCpu(): number {
     const { value } = this.world;
     return value("hwStride") + value("clkStride") + value("stStride");

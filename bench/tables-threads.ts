@@ -22,14 +22,16 @@ export function flatnessTable(rows: readonly FlatRow[]): Table {
       "/ 1 CPU",
       "bar: 1.50x, 1.25x, 1.12x",
       "KiB/CPU",
+      "touched",
       `bar: ${BYTES_PER_CPU / 1024}`,
     ],
-    rows: rows.map(({ quantum, cpus, access, ratio, bytesPerCpu }) => [
+    rows: rows.map(({ quantum, cpus, access, ratio, bytesPerCpu, touchedPerCpu }) => [
       `${cpus} CPUs, quantum ${quantum}`,
       ...timing(access),
       times(ratio),
       cpus === most && cpus > 1 ? verdict(ratio <= (FLAT[quantum] ?? 0)) : "-",
       digits(bytesPerCpu / 1024),
+      digits(touchedPerCpu / 1024),
       verdict(bytesPerCpu <= BYTES_PER_CPU),
     ]),
   };

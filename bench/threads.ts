@@ -25,7 +25,9 @@ export interface FlatRow {
   readonly access: Timing;
   /** Over that of the first number of CPUs. */
   readonly ratio: number;
+  /** What is planned for a CPU, and what its accesses touch of it. */
   readonly bytesPerCpu: number;
+  readonly touchedPerCpu: number;
   readonly counts: Counts;
 }
 
@@ -59,6 +61,7 @@ export async function measureFlatness(machine: MachineNumbers, size: CrowdSize):
       rows.push({
         ...{ quantum, cpus: size.cpus[index]!, access, ratio: access.best / first },
         bytesPerCpu: world.bytesPerCpu(),
+        touchedPerCpu: world.touchedPerCpu(),
         counts: measured[index]!.at(-1)!.counts,
       });
     });
