@@ -248,6 +248,17 @@ describe("what a replay refuses", () => {
     );
   });
 
+  test("a recording of calls may have thousands of threads", async () => {
+    const calls = (threads: number): string =>
+      Array.from({ length: threads }, (_, thread) => `${thread + 1} munmap(0x7f0000000000, 4096) = 0\n`).join(
+        "",
+      );
+    expect((await openTraceWorkload([await recorded(calls(1500))])).tasks).toBe(1500);
+    await expect(openTraceWorkload([await recorded(calls(5000))])).rejects.toThrow(
+      /expected at most 4096 threads in one run, saw 5000 threads/,
+    );
+  });
+
   test("more threads than the limit", async () => {
     await expect(replay([node], { tasks: 4 }, 64, 1)).rejects.toThrow(
       /expected at most 4 threads, saw more of them/,

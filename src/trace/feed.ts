@@ -28,7 +28,7 @@ export interface ReplayOptions extends ReaderOptions, Unpackers {
   readonly processes?: number;
   /** Simulated CPUs, for threads of many processes to be spread over them; 1 if not given. */
   readonly cpus?: number;
-  /** Limit on the threads of one run, copies included; 512 if not given, or what a replicated recording needs. */
+  /** Limit on the threads of one run, copies included; if not given, what the recording needs, and 512 at least. */
   readonly tasks?: number;
 }
 
@@ -53,13 +53,14 @@ export async function openTraceWorkload(
   const least = traces.length * copies.replicas * copies.processes;
   const stride = copies.processes === 1 ? least : spreadStride(least, options.cpus ?? 1);
   const isOnce = copies.replicas * copies.processes === 1;
-  const asked = isOnce ? tasksDefault : await tasksOfCopies(traces, copies, stride, options);
+  const needed = await tasksOf(traces, copies, stride, options);
+  const asked = isOnce ? Math.max(needed, tasksDefault) : needed;
   const tasks = Math.max(Math.min(options.tasks ?? asked, tasksMax), least);
   return new TraceWorkload(traces, { copies, stride, tasks }, options);
 }
 
-/** Copies multiply the threads, so these are counted first. */
-async function tasksOfCopies(
+/** Copies multiply the threads, so these are counted first; so are those of a recording that may have thousands. */
+async function tasksOf(
   traces: readonly Recording[],
   { replicas, processes }: Copies,
   stride: number,
@@ -67,11 +68,12 @@ async function tasksOfCopies(
 ): Promise<number> {
   let tasks = 0;
   for (const trace of traces) {
+    if (replicas * processes === 1 && !trace.isOfCalls) continue;
     const [file] = trace.files as [string];
     const { threads, forks } = await summarizeTrace(trace.files, options);
     if (forks > 0 && replicas > 1) throw cannotReplicate(file);
     tasks = Math.max(tasks, threads * stride);
-    const saw = `${replicas * processes} copies of ${threads} threads`;
+    const saw = `${replicas * processes === 1 ? "" : `${replicas * processes} copies of `}${threads} threads`;
     if (tasks > tasksMax) throw new InputError({ file }, `at most ${tasksMax} threads in one run`, saw);
   }
   return tasks;

@@ -196,6 +196,8 @@ export interface Recording {
   readonly name: string;
   /** Its accesses are those that faulted. */
   readonly isOfFaults: boolean;
+  /** It has calls, and no accesses but those: as many threads and processes as somebody cared to record. */
+  readonly isOfCalls: boolean;
 }
 
 /**
@@ -208,7 +210,7 @@ export async function recordings(
   names: readonly string[],
   options: ReaderOptions & Unpackers = {},
 ): Promise<readonly Recording[]> {
-  const groups: (Pick<Recording, "isOfFaults"> & {
+  const groups: (Pick<Recording, "isOfFaults" | "isOfCalls"> & {
     readonly key: string | undefined;
     readonly files: string[];
     readonly title: string;
@@ -222,11 +224,17 @@ export async function recordings(
     if (group !== undefined && !group.files.includes(file)) group.files.push(file);
     else {
       const isOfFaults = textFormats.find((each) => each.name === format)?.tracepoints !== undefined;
-      groups.push({ key, files: [file], title: name, isOfFaults });
+      groups.push({
+        key,
+        files: [file],
+        title: name,
+        isOfFaults,
+        isOfCalls: isOfFaults || format === "strace",
+      });
     }
   }
-  return groups.map(({ files, title, isOfFaults }) => ({
-    ...{ files, name: files.length === 1 ? title : commonName(files), isOfFaults },
+  return groups.map(({ files, title, isOfFaults, isOfCalls }) => ({
+    ...{ files, name: files.length === 1 ? title : commonName(files), isOfFaults, isOfCalls },
   }));
 }
 
