@@ -54,8 +54,11 @@ function put(r: usize, w: u64, value: u64): void {
   store<u64>(r + (<usize>((w >> 8) & 255) << 3), value);
 }
 
-/** Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC. */
-export function runFree(cpu: u32, r: usize, pc: u32): u32 {
+/**
+ * Runs the free ops from `pc` up to the next step, which is returned, or to END, which returns NO_PC; or, if `once`, no further than behind
+ * the next ghost.
+ */
+export function runFree(cpu: u32, r: usize, pc: u32, once: bool = false): u32 {
   for (let n: u32 = 0; n < FREE_MAX; n++) {
     const ip = PROGRAM + <usize>pc * <usize>OP_BYTES;
     const w = load<u64>(ip);
@@ -95,6 +98,10 @@ export function runFree(cpu: u32, r: usize, pc: u32): u32 {
         return NO_PC;
       default:
         ghost(cpu, op, r, w, imm, pc - 1);
+        if (once) {
+          tally(cpu, FREE_OPS, n + 1);
+          return pc;
+        }
     }
   }
   panic(TRAP_RUNAWAY, pc);

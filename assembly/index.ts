@@ -8,11 +8,12 @@ import { clearDue } from "./due";
 import { startTask as startTaskAt } from "./feed";
 import { canDeliver as mayDeliver, deliver as deliverTo } from "./ipi";
 import { planFixed, ROLE_CODE } from "./fixed";
+import { missCost as costOfMiss } from "./lines";
 import { clk, cpus, hw, plan as planLayout } from "./layout";
 import { CK_HINTS, HINT_BYTES, HW_REGS } from "./offsets";
 import { beginQuick, quickAccess } from "./quick";
 import { wakeCpuFor } from "./sched";
-import { begin as beginAt, isLive as isLiveNow, settle, step as stepOnce } from "./step";
+import { begin as beginAt, execute as executeAt, isLive as isLiveNow, settle, step as stepOnce } from "./step";
 import { access as accessPage, evict as evictPage, speculate as speculatePage } from "./tlb";
 import { mergeLog } from "./walk";
 
@@ -32,6 +33,8 @@ export { fed, now, run, RUN_DONE, RUN_FEED, RUN_LATE, RUN_MORE, RUN_SAMPLES, RUN
 export { CREW_FAILED, CREW_MOST, CREW_PLACE_BYTES, CREW_PLACES, CREW_READY, CREW_SHARES, CREW_SIZE, CREW_SPINS, CREW_STOP, CREW_TURNS, CREW_WANTED, help, meet } from "./crew";
 export { POOL_BLOCK_FREE, POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
 export { BLOCKED, ENDED } from "./step";
+export { WRITER_BITS, WRITER_MASK } from "./lines";
+export { CODE_NONE, CODE_WANTED, useCode } from "./compiled";
 export {
   CHOICE_BROADCAST, CHOICE_CPU_SHIFT, CHOICE_DRAIN, CHOICE_INDEX_MASK, CHOICE_INTERRUPT, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_LIBERTY_MASK,
   CHOICE_STEP, choose, NO_CHOICE, REFUSED,
@@ -150,4 +153,14 @@ export function canDrain(cpu: u32, index: u32): bool {
 
 export function drain(cpu: u32, index: u32): void {
   drainOne(cpu, index);
+}
+
+/** The step at `pc` alone, for compiled programs: its price, or BLOCKED. */
+export function execute(cpu: u32, r: usize, pc: u32): i32 {
+  return executeAt(cpu, r, pc);
+}
+
+/** What a line costs that the CPU has not, for compiled programs. */
+export function missCost(cpu: u32, info: u32): u32 {
+  return costOfMiss(cpu, info);
 }

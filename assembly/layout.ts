@@ -3,7 +3,7 @@
  *
  *   0        16 KiB           32 KiB       64 KiB
  *   | static | fixed addresses | CONFIG ... | PROGRAM | STATE ........................ | TIME ............ | STATS ...... | FEED ... |
- *                          16 B/op    what a verdict can depend on      what it cannot     what we count  rings
+ *                       16 + 2 B/op   what a verdict can depend on      what it cannot     what we count  rings
  *
  *   STATE    | global | mm[] | cpu[] | task[] | table[] | frame[] |   records of u64 words, declared by mechanisms
  *            | table pages: 8 << radixBits bytes each | table meta[] | D bits | frame meta[] | frame words[] | free lists | nodes |
@@ -27,6 +27,8 @@ import {
 } from "./offsets";
 import { FM_BYTES, FRAME_SITES_BYTES, TM_BYTES, RANGE_BYTES } from "./meta";
 export const PROGRAM: usize = 65536;
+/** Behind the program: one u16 an op, what compiled.ts knows of it. */
+export let codes: usize = 0;
 export let cpus: u32 = 0;
 export let maskWords: u32 = 0;
 export let radixBits: u32 = 9;
@@ -268,8 +270,8 @@ export function plan(): usize {
   radixMask = (1 << <u64>radixBits) - 1;
   pageBytesShift = radixBits + 3;
   planStructures();
-  let at = line(PROGRAM + <usize>config(CFG_OPS) * <usize>OP_BYTES);
-  at = planState(at);
+  codes = PROGRAM + <usize>config(CFG_OPS) * <usize>OP_BYTES;
+  let at = planState(line(codes + (<usize>config(CFG_OPS) << 1)));
   at = planTime(at);
   at = planStats(at);
   feedBase = at;

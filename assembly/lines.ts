@@ -11,8 +11,8 @@ import { AT_LINES, AT_LINES_FIRST } from "./fixed";
 import { ckLines, clk } from "./layout";
 import { price, PRICE_LINE_SMT, PRICE_MEM_L1, PRICE_MEM_L2, PRICE_MEM_L3, PRICE_STORE } from "./prices";
 
-const WRITER_BITS: u32 = 10;
-const WRITER_MASK: u32 = 1023;
+export const WRITER_BITS: u32 = 10;
+export const WRITER_MASK: u32 = 1023;
 
 /** 0 the same core's sibling, 1 same core complex, 2 same socket, 3 another socket. */
 // @ts-ignore: decorator
@@ -42,9 +42,10 @@ function entryOf(address: usize, info: u32): u64 {
   return (<u64>(address >> 6) << 32) | <u64>info;
 }
 
+/** Cycles to get a line, whose word is `info`, that the CPU has not or has no longer. */
 // @ts-ignore: decorator
 @inline
-function missCost(cpu: u32, info: u32): u32 {
+export function missCost(cpu: u32, info: u32): u32 {
   const writer = info & WRITER_MASK;
   if (info == 0 || writer == cpu) return price(PRICE_MEM_L3);
   return price(PRICE_LINE_SMT + distance(cpu, writer));

@@ -15,24 +15,25 @@ export const CYCLES_IRQ: u32 = 5;
 export const CYCLES_IDLE: u32 = 6;
 export const CYCLES_KINDS: u32 = 7;
 
-export const TLB_ACCESSES: u32 = 0;
-export const TLB_L1_HITS: u32 = 1;
-export const TLB_STLB_HITS: u32 = 2;
-export const TLB_WALKS: u32 = 3;
-export const TLB_WALK_CYCLES: u32 = 4;
-export const TLB_WALK_READS: u32 = 5;
-export const TLB_ASSISTS: u32 = 6;
-export const IPI_RAISED: u32 = 7;
-export const IPI_DELIVERED: u32 = 8;
-export const IPI_REQUESTS: u32 = 9;
-export const IPI_HANDLED: u32 = 10;
-export const TLB_FAULTS: u32 = 11;
-export const FAULTS_RETRIED: u32 = 12;
-export const CONTEXT_SWITCHES: u32 = 13;
-export const KERNEL_STEPS: u32 = 14;
-export const SKIPPED_ACCESSES: u32 = 15;
+// The first two are counted by every step, and share a line.
+export const KERNEL_STEPS: u32 = 0;
 /** Micro-ops that are no steps, ghosts and ends included. */
-export const FREE_OPS: u32 = 16;
+export const FREE_OPS: u32 = 1;
+export const TLB_ACCESSES: u32 = 2;
+export const TLB_L1_HITS: u32 = 3;
+export const TLB_STLB_HITS: u32 = 4;
+export const TLB_WALKS: u32 = 5;
+export const TLB_WALK_CYCLES: u32 = 6;
+export const TLB_WALK_READS: u32 = 7;
+export const TLB_ASSISTS: u32 = 8;
+export const IPI_RAISED: u32 = 9;
+export const IPI_DELIVERED: u32 = 10;
+export const IPI_REQUESTS: u32 = 11;
+export const IPI_HANDLED: u32 = 12;
+export const TLB_FAULTS: u32 = 13;
+export const FAULTS_RETRIED: u32 = 14;
+export const CONTEXT_SWITCHES: u32 = 15;
+export const SKIPPED_ACCESSES: u32 = 16;
 /** Frames cleared or copied that are, or one of them is, memory of another node. */
 export const FAR_FRAMES: u32 = 17;
 

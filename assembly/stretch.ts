@@ -3,6 +3,7 @@
  * finding out where things are, so that is done once for all of them.
  */
 import { drainAll } from "./cells";
+import { goOn, nextPc, rests, stepBy, usesCode } from "./compiled";
 import { CFG_BOUND_ORDER, config } from "./config";
 import { dueMoved, forgetMoved, NEVER, rivalOf } from "./due";
 import { NO_PC, runFree } from "./free";
@@ -39,7 +40,7 @@ export function stretch(cpu: u32, end: u64): u64 {
     if (load<u32>(c, HW_PENDING) != 0 && takeInterrupt(cpu)) {
       at = weaveTime(cpu);
     } else if (inIrq || load<u32>(k, CK_MODE) == MODE_KERNEL) {
-      at = kernelStep(cpu, k, c, inIrq);
+      at = usesCode ? kernelStep(cpu, k, c, inIrq, true) : kernelStep(cpu, k, c, inIrq, false);
     } else {
       userEvent(cpu);
       at = weaveTime(cpu);
@@ -55,7 +56,7 @@ export function stretch(cpu: u32, end: u64): u64 {
 /** The next kernel step, or the end of the program that has none left. Returns the time of the next event, or NEVER. */
 // @ts-ignore: decorator
 @inline
-function kernelStep(cpu: u32, k: usize, c: usize, inIrq: bool): u64 {
+function kernelStep(cpu: u32, k: usize, c: usize, inIrq: bool, compiled: bool): u64 {
   // A handler that ends leaves the interrupt.
   if (!inIrq && load<u32>(c, HW_LIVE0) == 0) {
     ended(cpu);
@@ -64,7 +65,8 @@ function kernelStep(cpu: u32, k: usize, c: usize, inIrq: bool): u64 {
   const r = c + (inIrq ? hwRegs1 : HW_REGS);
   const pcAt = c + (inIrq ? HW_PC1 : HW_PC0);
   const pc = load<u32>(pcAt);
-  const cost = execute(cpu, r, pc);
+  const s = st(cpu);
+  const cost = compiled ? stepBy(cpu, c, k, s, r, pc) : execute(cpu, r, pc);
   if (cost == BLOCKED) {
     beginWait(cpu, blockedOn, blockedOnLock);
     return weaveTime(cpu);
@@ -76,11 +78,11 @@ function kernelStep(cpu: u32, k: usize, c: usize, inIrq: bool): u64 {
   }
   store<u32>(pcAt, pc + 1);
   observe(EVENT_STEP, cpu);
-  charge(cpu, k, cost, inIrq);
+  charge(s, k, cost, inIrq);
   // The clock's choice among the legal ones: a store becomes visible as soon as its step is over.
   observe(EVENT_DRAIN_ALL, cpu);
   drainAll(cpu);
-  const next = runFree(cpu, r, pc + 1);
+  const next = !compiled ? runFree(cpu, r, pc + 1) : rests ? nextPc : goOn(cpu, c, k, s, r, nextPc);
   wakeAll(cpu);
   if (next != NO_PC) {
     store<u32>(pcAt, next);
@@ -94,8 +96,7 @@ function kernelStep(cpu: u32, k: usize, c: usize, inIrq: bool): u64 {
 /** What spend() and tally() do for a step. */
 // @ts-ignore: decorator
 @inline
-function charge(cpu: u32, k: usize, cost: i32, inIrq: bool): void {
-  const s = st(cpu);
+function charge(s: usize, k: usize, cost: i32, inIrq: bool): void {
   const at = s + ST_CYCLES + (<usize>(inIrq ? CYCLES_IRQ : CYCLES_KERNEL) << 3);
   store<u64>(k, load<u64>(k, CK_CLOCK) + <u64>cost, CK_CLOCK);
   store<u64>(at, load<u64>(at) + <u64>cost);

@@ -1,6 +1,7 @@
 /** Drives a world to its end: lets it run, feeds tasks that run dry, and says who waits when nothing can move. */
 import { UsageError } from "../errors.js";
 import type { Feed } from "../workload/feed.js";
+import { Compilation } from "./compile.js";
 import type { Crew } from "./crew.js";
 import type { LatencyCollector } from "./histograms.js";
 import { EngineAbort } from "./load.js";
@@ -11,6 +12,8 @@ import type { World } from "./world.js";
 export interface Watch {
   /** Quanta between two looks, 2000 unless said. It never changes a result. */
   readonly quanta?: number;
+  /** Steps of the kernel after which its programs are compiled (compile.ts). It never changes a result. */
+  readonly compileAfter?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { cycles: number; records: number }) => void;
 }
@@ -30,6 +33,7 @@ export async function drive(
   crew?: Crew,
 ): Promise<void> {
   const feeder = new Feeder(world, feed);
+  const compilation = new Compilation(world, watch.compileAfter);
   const stop = (name: string): number => world.value(`RUN_${name}`);
   const [more, feeds, done, stuck] = [stop("MORE"), stop("FEED"), stop("DONE"), stop("STUCK")];
   const late = stop("LATE");
@@ -41,6 +45,7 @@ export async function drive(
       continue;
     }
     latencies.collect();
+    compilation.look();
     if (reason === done) return;
     if (reason === stuck)
       throw new EngineAbort(

@@ -45,6 +45,10 @@ export interface EngineFunctions {
   fed(): void;
   now(): bigint;
   settleClocks(): bigint;
+  /** Functions of compiled programs are called from now on (compile.ts); and what they call. */
+  useCode(): void;
+  execute(cpu: number, registers: number, pc: number): number;
+  missCost(cpu: number, info: number): number;
   /** One choice that stands for all others in the loaded state (assembly/reduce.ts), or NO_AMPLE. */
   ample(first: number): number;
 }
@@ -56,6 +60,8 @@ export interface Instance {
   readonly watched: { by?: Observer };
   readonly functions: EngineFunctions;
   readonly memory: WebAssembly.Memory;
+  /** Functions by number; compiled programs are behind the engine's own. */
+  readonly table: WebAssembly.Table;
   /** An exported constant or, after plan(), an exported base address. Throws if the engine has no such name. */
   readonly value: (name: string) => number;
   /** Exported constants whose name starts with `prefix`, the prefix cut off. */
@@ -115,7 +121,8 @@ export function instantiate(engine: Build | WebAssembly.Module, memory: WebAssem
         .filter(([name, item]) => name.startsWith(prefix) && item instanceof WebAssembly.Global)
         .map(([name, item]) => [name.slice(prefix.length), unsigned((item as WebAssembly.Global).value)]),
     );
-  return { functions: exports as unknown as EngineFunctions, memory, value, constants, watched };
+  const table = exports.table as WebAssembly.Table;
+  return { functions: exports as unknown as EngineFunctions, memory, table, value, constants, watched };
 }
 
 /** An AssemblyScript string: UTF-16, its length in bytes before it. */
