@@ -60,6 +60,31 @@ test("a file is told by its name, or by the option", async () => {
   await expect(openTrace(other)).rejects.toThrow(/expected a recording .*--format.*, saw binary data/);
 });
 
+test("records of CloudSuite are longer, and read only where asked for", async () => {
+  const bytes = Buffer.alloc(96);
+  const at = [
+    0x401ab73,
+    ...[24, 32, 40, 48].map((each) => 0x1000 * each),
+    ...[56, 64, 72, 80].map((each) => 0x2000 * each),
+  ];
+  for (const [index, address] of at.entries())
+    bytes.writeBigUInt64LE(BigInt(address), index === 0 ? 0 : 16 + 8 * index);
+  // Branches, registers, and an address-space id.
+  bytes.writeUInt16LE(0x101, 8);
+  bytes.fill(26, 10, 18).fill(1, 88, 90);
+  const file = join(folder, "cloud.champsim");
+  await writeFile(file, Buffer.concat([bytes, bytes]));
+  const read = await openTrace(file, { format: "champsim-cloudsuite" });
+  const one = [
+    "0 fetch 0x401ab73 1",
+    ...[56, 64, 72, 80].map((each) => `0 load 0x${(0x2000 * each).toString(16)} 1`),
+    ...[24, 32, 40, 48].map((each) => `0 store 0x${(0x1000 * each).toString(16)} 1`),
+  ];
+  expect((await eventsOf(read)).map(eventText)).toEqual([...one, ...one]);
+  expect(read.counts.lines).toBe(2);
+  await expect(openTrace(file).then(eventsOf)).rejects.toThrow(/byte 64: expected addresses of 48 bits/);
+});
+
 test.each([
   ["a cut record", recording.subarray(0, 150), 128, "whole records of 64 bytes, saw 22 bytes more"],
   [

@@ -6,20 +6,34 @@ import { type EventBlock, ReaderCounts, type ReaderOptions, type TraceReader } f
 import type { ByteSource } from "./open.js";
 import { RecordWindow } from "./records.js";
 
+/** Where a record has its addresses: its length, and the words at which they begin. */
+interface Layout {
+  readonly recordBytes: number;
+  /** The instruction's own, then what it reads, then what it writes. */
+  readonly slots: readonly (readonly [word: number, kind: AccessKind])[];
+}
+
+function layoutOf(recordBytes: number, reads: readonly number[], writes: readonly number[]): Layout {
+  const slots = [
+    [0, FETCH] as const,
+    ...reads.map((word) => [word, LOAD] as const),
+    ...writes.map((word) => [word, STORE] as const),
+  ];
+  return { recordBytes, slots };
+}
+
 /**
  * struct input_instr: ip u64, is_branch u8, branch_taken u8, destination_registers u8[2], source_registers u8[4],
  * destination_memory u64[2], source_memory u64[4]; little-endian, an empty slot is 0.
  *
  * Source: ChampSim, inc/trace_instruction.h.
  */
-const recordBytes = 64;
-const wordsEach = recordBytes / 4;
-/** Words at which the addresses begin: the instruction's own, then what it reads, then what it writes. */
-const slots: readonly (readonly [word: number, kind: AccessKind])[] = [
-  [0, FETCH],
-  ...[8, 10, 12, 14].map((word) => [word, LOAD] as const),
-  ...[4, 6].map((word) => [word, STORE] as const),
-];
+const usual = layoutOf(64, [8, 10, 12, 14], [4, 6]);
+/**
+ * struct cloudsuite_instr: the same with destination_registers u8[4] and destination_memory u64[4], then asid u8[2]; both parts are filled up
+ * to 8 bytes. Source: as above.
+ */
+const cloudsuite = layoutOf(96, [14, 16, 18, 20], [6, 8, 10, 12]);
 /** Sizes are not recorded; one byte crosses no border of a page. */
 const sizeAssumed = 1;
 
@@ -33,20 +47,22 @@ export class ChampsimReader implements TraceReader {
   readonly hasAccesses = true;
   readonly counts = new ReaderCounts("record");
   readonly #records: RecordWindow;
+  readonly #layout: Layout;
   readonly #lenient: boolean;
 
-  constructor(source: ByteSource, format: string, options: ReaderOptions = {}) {
+  constructor(source: ByteSource, format: string, options: ReaderOptions = {}, layout = usual) {
     this.file = source.file;
     this.format = format;
     this.counts.threads = 1;
-    this.#records = new RecordWindow(source, recordBytes);
+    this.#layout = layout;
+    this.#records = new RecordWindow(source, layout.recordBytes);
     this.#lenient = options.lenient ?? false;
   }
 
   async read(block: EventBlock): Promise<boolean> {
     block.clear();
     const records = this.#records;
-    const full = block.capacity - slots.length;
+    const full = block.capacity - this.#layout.slots.length;
     while (block.length < full) {
       if (records.position === records.end && (block.length > 0 || !(await this.#more()))) break;
       this.#decode(block, full);
@@ -71,8 +87,9 @@ export class ChampsimReader implements TraceReader {
   #decode(block: EventBlock, full: number): void {
     const records = this.#records;
     const { words, bytes, end } = records;
+    const { recordBytes, slots } = this.#layout;
     for (; records.position < end && block.length < full; records.position++) {
-      const base = records.position * wordsEach;
+      const base = (records.position * recordBytes) / 4;
       const flags = bytes.readUInt16LE(records.position * recordBytes + 8);
       if ((flags & 0xfefe) !== 0) {
         this.#strange("is_branch and branch_taken of 0 or 1", `0x${flags.toString(16)}`);
@@ -99,4 +116,11 @@ export const champsim: BinaryFormat = {
   about: "ChampSim instructions of 64 bytes; told by the name *.champsim* or --format champsim",
   fits: (_, file) => /\.champsim/.test(file),
   reader: (sources, options) => new ChampsimReader(sources[0]!, "champsim", options),
+};
+
+export const champsimCloudsuite: BinaryFormat = {
+  name: "champsim-cloudsuite",
+  about: "ChampSim instructions of 96 bytes, as of CloudSuite; only by --format champsim-cloudsuite",
+  fits: () => false,
+  reader: (sources, options) => new ChampsimReader(sources[0]!, "champsim-cloudsuite", options, cloudsuite),
 };

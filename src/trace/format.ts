@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { BinaryFormat, Origin } from "./binary-format.js";
-import { champsim } from "./champsim.js";
+import { champsim, champsimCloudsuite } from "./champsim.js";
 import { drmemtrace } from "./drmemtrace-format.js";
 import { DrmemtraceViewReader } from "./drmemtrace-view.js";
 import { excerpt, InputError } from "./errors.js";
@@ -39,7 +39,7 @@ const isLackey = (lines: readonly string[]): boolean =>
   (lackeyAccess.test(lines[0]!) || valgrindLine.test(lines[0]!));
 
 /** Formats that are told by their first bytes, in the order in which they are tried; before those of lines. */
-const binaryFormats: readonly BinaryFormat[] = [packed, drmemtrace, champsim];
+const binaryFormats: readonly BinaryFormat[] = [packed, drmemtrace, champsim, champsimCloudsuite];
 
 /** Formats made of lines, in the order in which they are tried. */
 const textFormats: readonly TraceFormat[] = [
