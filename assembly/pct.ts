@@ -12,7 +12,8 @@ import {
   CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_LIBERTY, CHOICE_STEP, choiceOf, choose, NO_CHOICE, REFUSED, REFUSED_SPOILT,
 } from "./choose";
 import { countUp, SC_BROADCASTS, SC_DEADLOCKS, SC_DEPTH, SC_FOUND_INVARIANT, SC_LIBERTY_COUNT, SC_TRANSITIONS, SC_VIOLATIONS, tell, told } from "./control";
-import { allFinished, SEARCH_DEADLOCK, SEARCH_MORE, SEARCH_OUT_OF_MEMORY, SEARCH_VIOLATION } from "./explore";
+import { SEARCH_DEADLOCK, SEARCH_MORE, SEARCH_OUT_OF_MEMORY, SEARCH_VIOLATION } from "./attempt";
+import { allFinished } from "./explore";
 import { cpus, stateBase, taskTime } from "./layout";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
 import { restart } from "./snapshot";

@@ -4,7 +4,9 @@
  */
 import { canComplete } from "./broadcast";
 import { buffered, canDrain, MODEL_SC } from "./cells";
-import { cpuOfChoice, CHOICE_BROADCAST, CHOICE_DRAIN, CHOICE_INTERRUPT, CHOICE_INDEX_MASK, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_LIBERTY_MASK, CHOICE_STEP, infoOf, OP_LOOKS } from "./choose";
+import {
+  CHOICE_CPU_SHIFT, CHOICE_DRAIN, CHOICE_INDEX_MASK, CHOICE_INTERRUPT, CHOICE_KIND_SHIFT, CHOICE_LIBERTY, CHOICE_LIBERTY_MASK, CHOICE_STEP, infoOf, OP_LOOKS,
+} from "./choose";
 import { CFG_IRQ_ENTRY, CFG_MODEL, CFG_STORE_BUFFER, CFG_TABLES, config } from "./config";
 import { canDeliver } from "./ipi";
 import { OP_BYTES } from "./isa";
@@ -59,21 +61,44 @@ function seenOf(cpu: u32): u64 {
 }
 
 /** The key of a choice in the loaded state. */
-// @ts-ignore: decorator
-@inline
 export function keyOf(choice: u32): u64 {
   const kind = choice >> CHOICE_KIND_SHIFT;
-  const cpu = cpuOfChoice(choice);
-  let sum: u64 = 0;
-  if (kind == CHOICE_STEP) sum = stepSum(cpu);
-  else if (kind == CHOICE_INTERRUPT) sum = canDeliver(cpu) ? behindStores(cpu, load<u32>(infoOf(config(CFG_IRQ_ENTRY)), OP_LOOKS)) : REFUSED_KEY;
-  else if (kind == CHOICE_DRAIN) sum = drainSum(cpu, choice & CHOICE_INDEX_MASK);
-  else if (kind == CHOICE_LIBERTY) sum = load<u32>(libertyAt(choice & CHOICE_LIBERTY_MASK)) == LIBERTY_TOUCH && isLive(cpu) ? REFUSED_KEY : common;
-  else sum = canComplete(cpu, choice & CHOICE_INDEX_MASK) ? common : REFUSED_KEY;
+  const cpu = (choice >> CHOICE_CPU_SHIFT) & CHOICE_INDEX_MASK;
+  const index = choice & CHOICE_INDEX_MASK;
+  if (kind == CHOICE_STEP) return keyed(stepSum(cpu), choice);
+  if (kind == CHOICE_INTERRUPT) return keyed(interruptSum(cpu), choice);
+  if (kind == CHOICE_DRAIN) return keyed(drainSum(cpu, index), choice);
+  if (kind == CHOICE_LIBERTY) return keyed(libertySum(choice & CHOICE_LIBERTY_MASK), choice);
+  return keyed(broadcastSum(cpu, index), choice);
+}
+
+/** Makes a key of a sum, unless it is none. */
+// @ts-ignore: decorator
+@inline
+export function keyed(sum: u64, choice: u32): u64 {
   return sum <= REFUSED_KEY ? sum : sum + <u64>(choice + 1) * 0x9e3779b97f4a7c15;
 }
 
-function stepSum(cpu: u32): u64 {
+// @ts-ignore: decorator
+@inline
+export function interruptSum(cpu: u32): u64 {
+  return canDeliver(cpu) ? behindStores(cpu, load<u32>(infoOf(config(CFG_IRQ_ENTRY)), OP_LOOKS)) : REFUSED_KEY;
+}
+
+// @ts-ignore: decorator
+@inline
+export function libertySum(index: u32): u64 {
+  const liberty = libertyAt(index);
+  return load<u32>(liberty) == LIBERTY_TOUCH && isLive(load<u32>(liberty, 4)) ? REFUSED_KEY : common;
+}
+
+// @ts-ignore: decorator
+@inline
+export function broadcastSum(cpu: u32, from: u32): u64 {
+  return canComplete(cpu, from) ? common : REFUSED_KEY;
+}
+
+export function stepSum(cpu: u32): u64 {
   const c = hw(cpu);
   const inIrq = load<u32>(c, HW_IN_IRQ) != 0;
   if (load<u32>(c + (inIrq ? HW_LIVE1 : HW_LIVE0)) == 0) return hasAccess(cpu) ? behindStores(cpu, LOOKS_COMMON) : REFUSED_KEY;
@@ -130,7 +155,7 @@ function behindStores(cpu: u32, looks: u32): u64 {
   return sum + (isCommon ? common : seenOf(cpu));
 }
 
-function drainSum(cpu: u32, index: u32): u64 {
+export function drainSum(cpu: u32, index: u32): u64 {
   if (!canDrain(cpu, index)) return REFUSED_KEY;
   const address = <usize>load<u32>(hw(cpu) + hwStores + (<usize>index << 4));
   return ownOf(cpu) + (address >= tablePages ? common : seenOf(cpu) + hashAt(address));
