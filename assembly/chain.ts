@@ -10,7 +10,7 @@
 import { takeSpan } from "./blocks";
 import { put, room } from "./frontier";
 import { stateBase, taskTime } from "./layout";
-import { addressOf, LINE_BYTES, LINE_NUMBER, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
+import { addressOf, LINE_ADDRESS, LINE_BYTES, LINE_NUMBER, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
 import { SC_PIECE_COUNT, told } from "./control";
 
 const LINK_COUNT: usize = 8;
@@ -20,9 +20,10 @@ const LINK_NUMBER: usize = 16;
 
 let toBehind: usize = 0;
 let toLast: usize = 0;
-/** u32 numbers of pieces, and how many. */
+/** u32 numbers of pieces, how many, and where the next list goes. */
 let listed: usize = 0;
 let listedCount: u32 = 0;
+let listedNext: usize = 0;
 /** {u32 turn in which it was listed last, u32 turn in which it was changed last} for each piece. */
 let turns: usize = 0;
 let turn: u32 = 0;
@@ -36,6 +37,7 @@ export function openChain(): bool {
   toBehind = takeSpan(bytes) - stateBase;
   toLast = takeSpan(bytes) - stateBase;
   listed = takeSpan(pieces << 2);
+  listedNext = takeSpan(pieces << 2);
   turns = takeSpan(pieces << 3);
   linkMost = LINK_HEADER + pieces * LINK_LINE;
   const to = room(linkMost);
@@ -93,38 +95,60 @@ export function follow(link: usize): void {
   }
 }
 
-/** Appends a line if a piece of the last state is not `value`; returns the new end of the lines. */
+/** Appends the state that a change (lines of snapshot.ts up to `end`) makes of the one behind. Returns false when memory is out. */
 // @ts-ignore: decorator
 @inline
-function appendPiece(number: u32, at: usize, value: v128, end: usize): usize {
-  if (!v128.any_true(v128.xor(value, v128.load(at + toLast)))) return end;
-  v128.store(at + toLast, value);
-  v128.store(end, value);
-  store<u32>(end, number, LINK_NUMBER);
-  return end + LINK_LINE;
-}
-
-/** Appends the state that a change (lines of snapshot.ts up to `end`) makes of the one behind. Returns false when memory is out. */
 export function append(print: u64, change: usize, end: usize): bool {
   const link = room(linkMost);
   if (link == 0) return false;
+  const marks = turns;
+  const last = toLast;
+  const now = turn;
   let out = link + LINK_HEADER;
+  let next = listedNext;
+  // Whether a piece differs is hard to foresee: each line is written, and counts if it does.
   for (let line = change; line < end; line += LINE_BYTES) {
     const number = load<u32>(line, LINE_NUMBER);
-    store<u32>(turnsOf(number), turn, 4);
-    out = appendPiece(number, addressOf(number), v128.load(line), out);
+    const at = <usize>load<u32>(line, LINE_ADDRESS) + last;
+    const value = v128.load(line);
+    const differs = <usize>v128.any_true(v128.xor(value, v128.load(at)));
+    store<u64>(marks + (<usize>number << 3), (<u64>now << 32) | <u64>(now + 1));
+    v128.store(at, value);
+    v128.store(out, value);
+    store<u32>(out, number, LINK_NUMBER);
+    store<u32>(next, number);
+    out += differs * LINK_LINE;
+    next += 4;
   }
-  for (let i: u32 = 0; i < listedCount; i++) {
-    const number = load<u32>(listed + (<usize>i << 2));
-    if (load<u32>(turnsOf(number), 4) == turn) continue;
-    const at = addressOf(number);
-    out = appendPiece(number, at, v128.load(at + toBehind), out);
-  }
+  out = appendListed(out, marks, last, now);
   store<u64>(link, print);
-  store<u64>(link, <u64>((out - link - LINK_HEADER) / LINK_LINE), LINK_COUNT);
+  store<u64>(link, <u64>(out - link - LINK_HEADER) / LINK_LINE, LINK_COUNT);
   put(out);
-  listedCount = 0;
-  turn++;
-  for (let line = change; line < end; line += LINE_BYTES) list(load<u32>(line, LINE_NUMBER));
+  const list = listed;
+  listed = listedNext;
+  listedNext = list;
+  listedCount = <u32>((next - listed) >> 2);
+  turn = now + 1;
   return true;
+}
+
+/** The same for listed pieces that the change leaves as they are behind. */
+// @ts-ignore: decorator
+@inline
+function appendListed(out: usize, marks: usize, last: usize, now: u32): usize {
+  const behind = toBehind;
+  const stop = listed + (<usize>listedCount << 2);
+  for (let at = listed; at < stop; at += 4) {
+    const number = load<u32>(at);
+    const piece = addressOf(number);
+    const isChanged = load<u32>(marks + (<usize>number << 3), 4) == now;
+    const before = v128.load(piece + last);
+    const value = isChanged ? before : v128.load(piece + behind);
+    const differs = <usize>v128.any_true(v128.xor(value, before));
+    v128.store(piece + last, value);
+    v128.store(out, value);
+    store<u32>(out, number, LINK_NUMBER);
+    out += differs * LINK_LINE;
+  }
+  return out;
 }

@@ -59,7 +59,7 @@ export function openSearch(): u32 {
   openBlocks();
   openSymmetry();
   rename();
-  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !openMemo() || !openAttempts() || !hasRoom()) return SEARCH_OUT_OF_MEMORY;
+  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !openMemo() || !openAttempts() || !hasRoom(1)) return SEARCH_OUT_OF_MEMORY;
   if (keepsEdges() && !(openEdges() && noteEdge(loadedPrint, 0, 0))) return SEARCH_OUT_OF_MEMORY;
   forgetViolations();
   add(loadedPrint, 0, NO_CHOICE);

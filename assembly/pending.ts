@@ -102,7 +102,9 @@ function touchAll(): void {
 
 /** Adds what is pending to the seen states, and what is new to the chain. Returns false when memory is out. */
 export function flush(): bool {
+  if (!hasRoom(count)) return false;
   touchAll();
+  const keeps = keepsEdges();
   for (let record = first; record < end; record += RECORD_BYTES) {
     const print = load<u64>(record);
     const change = <usize>load<u32>(record, RECORD_CHANGE);
@@ -110,10 +112,9 @@ export function flush(): bool {
       follow(change);
       continue;
     }
-    if (!hasRoom()) return false;
     const before = load<u32>(record, RECORD_STATE);
     const isNew = add(print, before, load<u32>(record, RECORD_CHOICE));
-    if (keepsEdges() && !noteEdge(print, before, isNew ? statesSeen() - 1 : EDGE_TO_SEEN)) return false;
+    if (keeps && !noteEdge(print, before, isNew ? statesSeen() - 1 : EDGE_TO_SEEN)) return false;
     if (isNew && !append(print, change, <usize>load<u32>(record, RECORD_END))) return false;
   }
   forget();

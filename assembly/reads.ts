@@ -13,8 +13,10 @@ import { OP_BYTES } from "./isa";
 import { cpus, hw, hwRegs1, hwStores, PROGRAM, pteAddress, RECORDS, tableMetaOf, tablePages, tableDirt } from "./layout";
 import { TM_LIVE } from "./meta";
 import { HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS } from "./offsets";
-import { hasAccess, libertyAt, LIBERTY_TOUCH } from "./script";
-import { hashAt, PART_COMMON, PART_CPU, PART_OF_CPU_OWN, PART_OF_CPU_SEEN, PARTS_OF_CPU, sumOf } from "./snapshot";
+import { hasAccess, libertyAt, LIBERTY_FILL, LIBERTY_TOUCH } from "./script";
+import {
+  hashAt, PART_CPU, PART_FRAMES, PART_OF_CPU_ENTRIES, PART_OF_CPU_OWN, PART_OF_CPU_QUEUE, PART_OF_CPU_SEEN, PART_REST, PART_TABLES, PARTS_OF_CPU, sumOf,
+} from "./snapshot";
 import { isLive } from "./step";
 
 // What an op looks at besides its CPU's own parts, and together with the free ops behind it.
@@ -29,35 +31,51 @@ export const LOOKS_PUT_WORD: u32 = 3;
 export const LOOKS_ENTRY: u32 = 4;
 /** The table's state, if the store buffer takes the store in; else what all can see. */
 export const LOOKS_PUT_ENTRY: u32 = 5;
+/** The CPU's call queue, or its translations. */
+export const LOOKS_QUEUE: u32 = 6;
+export const LOOKS_ENTRIES: u32 = 7;
 /** All that all can see but words of records; and the word that its field names. */
-export const LOOKS_COMMON: u32 = 6;
-export const LOOKS_COMMON_WORD: u32 = 7;
+export const LOOKS_COMMON: u32 = 8;
+export const LOOKS_COMMON_WORD: u32 = 9;
 /** A bit besides these: the store buffer stays as it is, but for a store put into it. */
-export const LOOKS_KEEPS: u32 = 8;
+export const LOOKS_KEEPS: u32 = 16;
 
 /** In place of a key: what the choice looks at is not known; the choice is refused. */
 export const NO_KEY: u64 = 0;
 export const REFUSED_KEY: u64 = 1;
 
-/** Before the first choice in a state. */
+/** The sum of all parts but those that belong to one CPU alone. */
 let common: u64 = 0;
 
 /** To be called when a state has been loaded. */
 export function beginReads(): void {
-  common = sumOf(PART_COMMON);
-  for (let cpu: u32 = 0; cpu < cpus; cpu++) common += seenOf(cpu);
+  common = sumOf(PART_TABLES) + sumOf(PART_FRAMES) + sumOf(PART_REST);
+  for (let cpu: u32 = 0; cpu < cpus; cpu++) common += seenOf(cpu) + partOf(cpu, PART_OF_CPU_QUEUE) + partOf(cpu, PART_OF_CPU_ENTRIES);
+}
+
+// @ts-ignore: decorator
+@inline
+function partOf(cpu: u32, part: u32): u64 {
+  return sumOf(PART_CPU + cpu * PARTS_OF_CPU + part);
 }
 
 // @ts-ignore: decorator
 @inline
 function ownOf(cpu: u32): u64 {
-  return sumOf(PART_CPU + cpu * PARTS_OF_CPU + PART_OF_CPU_OWN);
+  return partOf(cpu, PART_OF_CPU_OWN);
 }
 
 // @ts-ignore: decorator
 @inline
 function seenOf(cpu: u32): u64 {
-  return sumOf(PART_CPU + cpu * PARTS_OF_CPU + PART_OF_CPU_SEEN);
+  return partOf(cpu, PART_OF_CPU_SEEN);
+}
+
+/** What dropping a translation looks at and writes. */
+// @ts-ignore: decorator
+@inline
+function entriesOf(cpu: u32): u64 {
+  return partOf(cpu, PART_OF_CPU_ENTRIES) + sumOf(PART_FRAMES);
 }
 
 /** The key of a choice in the loaded state. */
@@ -89,7 +107,10 @@ export function interruptSum(cpu: u32): u64 {
 @inline
 export function libertySum(index: u32): u64 {
   const liberty = libertyAt(index);
-  return load<u32>(liberty) == LIBERTY_TOUCH && isLive(load<u32>(liberty, 4)) ? REFUSED_KEY : common;
+  const kind = load<u32>(liberty);
+  const cpu = load<u32>(liberty, 4);
+  if (kind == LIBERTY_TOUCH) return isLive(cpu) ? REFUSED_KEY : common;
+  return seenOf(cpu) + entriesOf(cpu) + (kind == LIBERTY_FILL ? sumOf(PART_TABLES) : 0);
 }
 
 // @ts-ignore: decorator
@@ -118,6 +139,8 @@ export function stepSum(cpu: u32): u64 {
     case LOOKS_OWN: break;
     case LOOKS_PUT_WORD: if (!isPut) sum = hashAt(wordOf(r, w, load<u64>(ip, 8))); break;
     case LOOKS_WORD: case LOOKS_COMMON_WORD: sum = hashAt(wordOf(r, w, load<u64>(ip, 8))); break;
+    case LOOKS_QUEUE: sum = partOf(cpu, PART_OF_CPU_QUEUE); break;
+    case LOOKS_ENTRIES: sum = entriesOf(cpu); break;
     case LOOKS_ENTRY: case LOOKS_PUT_ENTRY: {
       const table = <u32>load<u64>(r + (((<usize>(w >> 16)) & 255) << 3));
       if (table >= config(CFG_TABLES)) return NO_KEY;

@@ -16,7 +16,7 @@
  *
  *   piece    {mask u64, mask u64, salt u64, address u32, its part u32}               PIECE_BYTES
  *   group    {address of its first run u32, runs u32}; run {address u32, pieces u32, number of the first piece u32, 0}
- *   change   lines {16 bytes as they became, hash u64, number u32, 0}                LINE_BYTES
+ *   change   lines {16 bytes as they became, hash u64, number u32, address u32}      LINE_BYTES
  */
 import { takeSpan } from "./blocks";
 import { SC_GROUPS, SC_PIECE_COUNT, SC_PIECE_OF, SC_PIECES, told } from "./control";
@@ -28,6 +28,7 @@ const PIECE_BYTES: usize = 32;
 export const LINE_BYTES: usize = 32;
 export const LINE_HASH: usize = 16;
 export const LINE_NUMBER: usize = 24;
+export const LINE_ADDRESS: usize = 28;
 const PIECE_ADDRESS: usize = 24;
 const PIECE_PART: usize = 28;
 const RUN_BYTES: usize = 16;
@@ -60,14 +61,18 @@ const SHARED_GROUPS: u32 = (1 << GROUP_CPUS) - 1;
 
 export const NO_PIECE: u32 = 0xffff;
 
-// Parts: what nobody asks for as a whole; what all can see but words of records; then two of each CPU, what nobody else looks at and
-// the flags that others look at.
+// Parts: what nobody asks for as a whole; tables; frames; ranges, the page cache and holders; then those of each CPU: what nobody else looks at,
+// the flags that others look at, queues, translations.
 export const PART_NONE: u32 = 0;
-export const PART_COMMON: u32 = 1;
-export const PART_CPU: u32 = 2;
+export const PART_TABLES: u32 = 1;
+export const PART_FRAMES: u32 = 2;
+export const PART_REST: u32 = 3;
+export const PART_CPU: u32 = 4;
 export const PART_OF_CPU_OWN: u32 = 0;
 export const PART_OF_CPU_SEEN: u32 = 1;
-export const PARTS_OF_CPU: u32 = 2;
+export const PART_OF_CPU_QUEUE: u32 = 2;
+export const PART_OF_CPU_ENTRIES: u32 = 3;
+export const PARTS_OF_CPU: u32 = 4;
 
 let pieces: usize = 0;
 /** Of the loaded state: u64 hashes of its pieces, and sums of its parts. */
@@ -162,11 +167,14 @@ function differs(at: usize): v128 {
 function leavePiece(at: usize, number: u32, end: usize): usize {
   const now = v128.load(at);
   const was = v128.load(at + toLoaded);
-  const hash = hashOf(pieceAt(number), now);
+  const piece = pieceAt(number);
+  const hash = hashOf(piece, now);
   nextPrint += hash - load<u64>(hashes + (<usize>number << 3));
-  v128.store(end, now);
+  // What is no part of a state does not depend on the way to it.
+  v128.store(end, v128.and(now, v128.load(piece)));
   store<u64>(end, hash, LINE_HASH);
   store<u32>(end, number, LINE_NUMBER);
+  store<u32>(end, <u32>at, LINE_ADDRESS);
   v128.store(at, was);
   return end + LINE_BYTES;
 }

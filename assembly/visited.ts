@@ -19,11 +19,14 @@ let table: usize = 0;
 let bits: u32 = 0;
 let states: u32 = 0;
 let directory: usize = 0;
+/** States for which HISTORY has blocks. */
+let historyMost: u32 = 0;
 
 /** Returns whether there is room to begin. */
 export function openVisited(): bool {
   bits = FIRST_BITS;
   states = 0;
+  historyMost = 0;
   directory = takeSpan(BLOCKS_MOST << 2);
   table = takeSpan(<usize>8 << bits);
   if (table == 0) return false;
@@ -62,18 +65,22 @@ function placeOf(print: u64): usize {
   return table + offset;
 }
 
-/** Makes room for one state more. Returns false when memory is out. */
+/** Makes room for so many states more. Returns false when memory is out. */
 // @ts-ignore: decorator
 @inline
-export function hasRoom(): bool {
-  if (<u64>states * 5 >= <u64>3 << <u64>bits && !grow()) return false;
-  return states % PER_BLOCK != 0 || addBlock();
+export function hasRoom(more: u32): bool {
+  return (<u64>(states + more) * 5 < <u64>3 << <u64>bits && states + more <= historyMost) || makeRoom(states + more);
 }
 
-function addBlock(): bool {
-  const block = takeBlock();
-  store<u32>(directory + (<usize>(states / PER_BLOCK) << 2), <u32>block);
-  return block != 0;
+function makeRoom(most: u32): bool {
+  while (<u64>most * 5 >= <u64>3 << <u64>bits) if (!grow()) return false;
+  while (most > historyMost) {
+    const block = takeBlock();
+    if (block == 0) return false;
+    store<u32>(directory + (<usize>(historyMost / PER_BLOCK) << 2), <u32>block);
+    historyMost += PER_BLOCK;
+  }
+  return true;
 }
 
 /** The new place of an entry is never before that of the one before it, but for those that were pushed round the end. */

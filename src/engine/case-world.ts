@@ -259,19 +259,34 @@ function writePieces(
 /** Pieces of a CPU's flags in which nobody else looks at anything: program counters, and what goes with them. */
 const UNSEEN_FLAGS = 2;
 
+const PART_OF_GROUP = {
+  TABLES: "PART_TABLES",
+  FRAMES: "PART_FRAMES",
+  RANGES: "PART_REST",
+  CACHE: "PART_REST",
+  HOLDERS: "PART_REST",
+} as const;
+
 /** The part of a state (assembly/snapshot.ts) that a piece belongs to, by its group and its place in it. */
 function partOf(world: World, group: number, index: number): number {
   const value = (name: string): number => world.value(name);
   const first = value("GROUP_CPU");
-  if (group < first)
-    return value(
-      group >= value("GROUP_TABLES") && group <= value("GROUP_HOLDERS") ? "PART_COMMON" : "PART_NONE",
-    );
+  if (group < first) {
+    const shared = Object.entries(PART_OF_GROUP).find(([name]) => value(`GROUP_${name}`) === group);
+    return value(shared?.[1] ?? "PART_NONE");
+  }
   const kind = (group - first) % value("OF_CPU");
-  if (kind === value("OF_CPU_QUEUE") || kind === value("OF_CPU_ENTRIES")) return value("PART_COMMON");
   const isSeen = kind === value("OF_CPU_FLAGS") && index >= UNSEEN_FLAGS;
-  const part = value(isSeen ? "PART_OF_CPU_SEEN" : "PART_OF_CPU_OWN");
-  return value("PART_CPU") + Math.floor((group - first) / value("OF_CPU")) * value("PARTS_OF_CPU") + part;
+  const name =
+    kind === value("OF_CPU_QUEUE")
+      ? "QUEUE"
+      : kind === value("OF_CPU_ENTRIES")
+        ? "ENTRIES"
+        : isSeen
+          ? "SEEN"
+          : "OWN";
+  const cpu = Math.floor((group - first) / value("OF_CPU"));
+  return value("PART_CPU") + cpu * value("PARTS_OF_CPU") + value(`PART_OF_CPU_${name}`);
 }
 
 /** For each word up to the frames, of records, page tables and what is known of those, the piece that it is in. */

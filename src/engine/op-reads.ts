@@ -13,6 +13,8 @@ export type Looks =
   | "PUT_WORD"
   | "ENTRY"
   | "PUT_ENTRY"
+  | "QUEUE"
+  | "ENTRIES"
   | "COMMON"
   | "COMMON_WORD";
 
@@ -28,8 +30,9 @@ const LOADS: ReadonlySet<OpName> = new Set(["LD", "AWAIT", "MASK_TEST", "MASK_NE
 const CHANGES =
   /^(XCHG|CAS|FADD|ADDV|ORV|ANDV|LOCK|TRYLOCK|RLOCK|RUNLOCK|WLOCK|WUNLOCK|DOWNGRADE|TRYRLOCK|MASK_SET|MASK_CLR)$/;
 const PRIVATE: ReadonlySet<OpName> = new Set(["FZERO", "IRQ_OFF", "IRQ_ON", "WORK"]);
+const FLUSHES: ReadonlySet<OpName> = new Set(["INVLPG", "FLUSH_PCID", "FLUSH_ALL"]);
 const COMMON =
-  /^(PTE_(XCHG|CAS|AND|OR)|QPUSH|QPOP|RAISE1|INVLPG|FLUSH_PCID|FLUSH_ALL|CR3|INVAL_EVERYWHERE|FALLOC|FFREE|FCOPY|TALLOC|TFREE|RFIND|RSET|XLOAD|XSTORE|TLBI|DSB)$/;
+  /^(PTE_(XCHG|CAS|AND|OR)|QPUSH|RAISE1|CR3|INVAL_EVERYWHERE|FALLOC|FFREE|FCOPY|TALLOC|TFREE|RFIND|RSET|XLOAD|XSTORE|TLBI|DSB)$/;
 
 /** Of the op alone, or, where it is free, of it and the free ops behind it. */
 function alone(op: OpName, imm: bigint): OpLooks {
@@ -41,6 +44,8 @@ function alone(op: OpName, imm: bigint): OpLooks {
   if (op === "PTE_ST") return { looks: "PUT_ENTRY", keeps: false };
   if (PRIVATE.has(op)) return { looks: "OWN", keeps: true };
   if (op === "FENCE") return { looks: "OWN", keeps: imm !== 0n };
+  if (op === "QPOP") return { looks: "QUEUE", keeps: false };
+  if (FLUSHES.has(op)) return { looks: "ENTRIES", keeps: false };
   if (op === "RAISE") return { looks: "COMMON_WORD", keeps: false };
   if (COMMON.test(op)) return { looks: "COMMON", keeps: false };
   return UNKNOWN;
