@@ -19,9 +19,10 @@ import {
   touchPlaceOf, windowAt,
 } from "./memo";
 import { keep, makeRoom, nextChange } from "./pending";
+import { loadedPrint } from "./pieces";
 import { beginReads, broadcastSum, drainSum, interruptSum, keyed, keyOf, libertySum, NO_KEY, REFUSED_KEY, stepSum } from "./reads";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
-import { ALL_GROUPS, GROUP_BOUNDS, GROUP_CPUS, leave, loadedPrint, nextPrint } from "./snapshot";
+import { ALL_GROUPS, GROUP_BOUNDS, GROUP_CPUS, leave, nextPrint } from "./snapshot";
 import { enterWindow, forgetWindows, lastWindow, windowsEntered } from "./stats";
 import { isRenaming, rename } from "./symmetry";
 import { noteAllWritten } from "./wrote";

@@ -10,7 +10,8 @@
 import { takeSpan } from "./blocks";
 import { put, room } from "./frontier";
 import { stateBase, taskTime } from "./layout";
-import { addressOf, LINE_ADDRESS, LINE_BYTES, LINE_NUMBER, loadedPrint, loadPiece, setLoadedPrint } from "./snapshot";
+import { addressOf, loadedPrint, loadPiece, setLoadedPrint } from "./pieces";
+import { LINE_ADDRESS, LINE_BYTES, LINE_NUMBER } from "./snapshot";
 import { SC_PIECE_COUNT, told } from "./control";
 
 const LINK_COUNT: usize = 8;

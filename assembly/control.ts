@@ -6,7 +6,7 @@
  *   | what is told ... | what it tells ...|
  */
 
-/** Tables: of ops (choose.ts), scripts and liberties (script.ts), pieces and groups (snapshot.ts). */
+/** Tables: of ops (choose.ts), scripts and liberties (script.ts), pieces (pieces.ts) and groups of them (snapshot.ts). */
 export const SC_OPS: u32 = 0;
 export const SC_SCRIPTS: u32 = 1;
 export const SC_LIBERTIES: u32 = 2;

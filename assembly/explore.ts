@@ -22,10 +22,11 @@ import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, take } from "
 import { cpus, hw, hwBounds } from "./layout";
 import { openMemo } from "./memo";
 import { beginState, flush, lastRecord, makeRoom, openPending } from "./pending";
+import { checkLeft, loadedPrint, openPieces } from "./pieces";
 import { ample, NO_AMPLE } from "./reduce";
 import { forgetViolations } from "./report";
 import { beginItems, isFinished } from "./script";
-import { checkLeft, loadedPrint, openSnapshots } from "./snapshot";
+import { openSnapshots } from "./snapshot";
 import { openSymmetry, rename } from "./symmetry";
 import { add, hasRoom, openVisited, statesSeen } from "./visited";
 
@@ -59,7 +60,8 @@ export function openSearch(): u32 {
   openBlocks();
   openSymmetry();
   rename();
-  if (!openSnapshots() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !openMemo() || !openAttempts() || !hasRoom(1)) return SEARCH_OUT_OF_MEMORY;
+  openSnapshots();
+  if (!openPieces() || !openVisited() || !openFrontier() || !openChain() || !openPending() || !openMemo() || !openAttempts() || !hasRoom(1)) return SEARCH_OUT_OF_MEMORY;
   if (keepsEdges() && !(openEdges() && noteEdge(loadedPrint, 0, 0))) return SEARCH_OUT_OF_MEMORY;
   forgetViolations();
   add(loadedPrint, 0, NO_CHOICE);

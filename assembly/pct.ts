@@ -16,7 +16,7 @@ import { SEARCH_DEADLOCK, SEARCH_MORE, SEARCH_OUT_OF_MEMORY, SEARCH_VIOLATION } 
 import { allFinished } from "./explore";
 import { cpus, stateBase, taskTime } from "./layout";
 import { firstViolation, forgetViolations, violationsSoFar } from "./report";
-import { restart } from "./snapshot";
+import { restart } from "./pieces";
 
 /** Events of one run at most. */
 export const RUN_MOST: u32 = 1 << 16;

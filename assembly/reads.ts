@@ -16,7 +16,7 @@ import { HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS } from "./offset
 import { hasAccess, libertyAt, LIBERTY_FILL, LIBERTY_TOUCH } from "./script";
 import {
   hashAt, PART_CPU, PART_FRAMES, PART_OF_CPU_ENTRIES, PART_OF_CPU_OWN, PART_OF_CPU_QUEUE, PART_OF_CPU_SEEN, PART_REST, PART_TABLES, PARTS_OF_CPU, sumOf,
-} from "./snapshot";
+} from "./pieces";
 import { isLive } from "./step";
 
 // What an op looks at besides its CPU's own parts, and together with the free ops behind it.
@@ -156,7 +156,7 @@ export function stepSum(cpu: u32): u64 {
 /** Address of the word that a field operand names. */
 // @ts-ignore: decorator
 @inline
-function wordOf(r: usize, w: u64, imm: u64): usize {
+export function wordOf(r: usize, w: u64, imm: u64): usize {
   const record = RECORDS + (<usize>(imm >> 32) << 3);
   const index = <usize>load<u64>(r + (((<usize>(w >> 16)) & 255) << 3));
   const word = <usize><u32>imm + <usize>load<u64>(r + (((<usize>(w >> 24)) & 255) << 3));

@@ -1,36 +1,21 @@
 /*
- * States of a search: loaded into the world, and left by one transition.
+ * One transition of a search: the state that it leads to, as the difference from the loaded one, and the world put back.
  *
- * What can differ between two states is cut into pieces of 16 bytes, of STATE and of the holders that lie behind it. The host lists them
- * (src/engine/state-pieces.ts), in groups that are written together. Two copies lie at fixed distances from the world:
+ * leave() looks where the world differs from the loaded state (pieces.ts), in the groups of pieces that the transition may have written. Each
+ * piece that differs is a line of the *change*, and is put back at once. A change has its own difference of fingerprints.
  *
- *   world  | ..... piece ..... |     what the engine works on
- *   loaded | ..... piece ..... |     the loaded state: world and loaded are the same between transitions
- *   first  | ..... piece ..... |     the state that the search began with
- *
- * After a transition leave() looks where world and loaded differ, in the groups that the transition may have written. Each piece that
- * differs is a line of the *change*, and is put back at once. A fingerprint is a sum over all pieces of a hash of piece and place, so
- * that a change has its own difference of fingerprints; bits that are no part of a state are masked off before hashing.
- *
- * What a part of the loaded state is, as far as a transition can see, is the sum of its pieces' hashes (memo.ts looks transitions up by it).
- *
- *   piece    {mask u64, mask u64, salt u64, address u32, its part u32}               PIECE_BYTES
  *   group    {address of its first run u32, runs u32}; run {address u32, pieces u32, number of the first piece u32, 0}
  *   change   lines {16 bytes as they became, hash u64, number u32, address u32}      LINE_BYTES
  */
-import { takeSpan } from "./blocks";
-import { SC_GROUPS, SC_PIECE_COUNT, SC_PIECE_OF, SC_PIECES, told } from "./control";
-import { cpus, frameMeta, holders, hw, stateBase, taskTime } from "./layout";
-import { panic, TRAP_SEARCH_LEAK } from "./trap";
+import { SC_GROUPS, SC_PIECE_COUNT, told } from "./control";
+import { cpus, frameMeta, hw, stateBase } from "./layout";
+import { addressOf, hashBefore, hashOf, loadedPrint, NO_PIECE, numberAt, pieceAt, toLoaded } from "./pieces";
 import { forgetWrote, wroteAt, wroteCount, WROTE_MOST } from "./wrote";
 
-const PIECE_BYTES: usize = 32;
 export const LINE_BYTES: usize = 32;
 export const LINE_HASH: usize = 16;
 export const LINE_NUMBER: usize = 24;
 export const LINE_ADDRESS: usize = 28;
-const PIECE_ADDRESS: usize = 24;
-const PIECE_PART: usize = 28;
 const RUN_BYTES: usize = 16;
 
 // Groups: the kinds of record by number, then these; then OF_CPU for each CPU, from GROUP_CPU on.
@@ -59,100 +44,18 @@ export const OF_CPU: u32 = 6;
 export const ALL_GROUPS: u32 = ((1 << GROUP_CPU) - 1) & ~((1 << GROUP_TABLES) - 1);
 const SHARED_GROUPS: u32 = (1 << GROUP_CPUS) - 1;
 
-export const NO_PIECE: u32 = 0xffff;
-
-// Parts: what nobody asks for as a whole; tables; frames; ranges, the page cache and holders; then those of each CPU: what nobody else looks at,
-// the flags that others look at, queues, translations.
-export const PART_NONE: u32 = 0;
-export const PART_TABLES: u32 = 1;
-export const PART_FRAMES: u32 = 2;
-export const PART_REST: u32 = 3;
-export const PART_CPU: u32 = 4;
-export const PART_OF_CPU_OWN: u32 = 0;
-export const PART_OF_CPU_SEEN: u32 = 1;
-export const PART_OF_CPU_QUEUE: u32 = 2;
-export const PART_OF_CPU_ENTRIES: u32 = 3;
-export const PARTS_OF_CPU: u32 = 4;
-
-let pieces: usize = 0;
-/** Of the loaded state: u64 hashes of its pieces, and sums of its parts. */
-let hashes: usize = 0;
-let parts: usize = 0;
 let groups: usize = 0;
-let pieceOf: usize = 0;
-/** Distances from the world to the copies. */
-let toLoaded: usize = 0;
-let toFirst: usize = 0;
-
-/** Fingerprint of the loaded state, and what the last leave() makes of it. */
-export let loadedPrint: u64 = 0;
+/** Fingerprint of what the last leave() made of the loaded state. */
 export let nextPrint: u64 = 0;
+
+/** Behind openPieces(). */
+export function openSnapshots(): void {
+  groups = <usize>told(SC_GROUPS);
+}
 
 /** Longest change. */
 export function changeMost(): usize {
   return <usize>told(SC_PIECE_COUNT) * LINE_BYTES;
-}
-
-/** Takes the world as it is for the first state. Returns whether there was room for the copies. */
-export function openSnapshots(): bool {
-  pieces = <usize>told(SC_PIECES);
-  groups = <usize>told(SC_GROUPS);
-  pieceOf = <usize>told(SC_PIECE_OF);
-  const bytes = taskTime - stateBase;
-  toLoaded = takeSpan(bytes) - stateBase;
-  toFirst = takeSpan(bytes) - stateBase;
-  hashes = takeSpan(<usize>told(SC_PIECE_COUNT) << 3);
-  const partBytes = <usize>(PART_CPU + PARTS_OF_CPU * cpus) << 3;
-  parts = takeSpan(partBytes);
-  if (parts == 0) return false;
-  assert(holders >= stateBase && holders < taskTime);
-  memory.copy(stateBase + toLoaded, stateBase, bytes);
-  memory.copy(stateBase + toFirst, stateBase, bytes);
-  memory.fill(hashes, 0, <usize>told(SC_PIECE_COUNT) << 3);
-  memory.fill(parts, 0, partBytes);
-  for (let number: u32 = 0; number < told(SC_PIECE_COUNT); number++) loadPiece(number, v128.load(addressOf(number)));
-  loadedPrint = 0x9e3779b97f4a7c15;
-  return true;
-}
-
-// @ts-ignore: decorator
-@inline
-function pieceAt(number: u32): usize {
-  return pieces + <usize>number * PIECE_BYTES;
-}
-
-// @ts-ignore: decorator
-@inline
-export function addressOf(number: u32): usize {
-  return <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
-}
-
-/** Sum of the hashes of a part of the loaded state. */
-// @ts-ignore: decorator
-@inline
-export function sumOf(part: u32): u64 {
-  return load<u64>(parts + (<usize>part << 3));
-}
-
-/** Hash of the piece of the loaded state that holds a word of a record or a page table, or of what is known of a table. */
-// @ts-ignore: decorator
-@inline
-export function hashAt(address: usize): u64 {
-  const number = <u32>load<u16>(pieceOf + ((address - stateBase) >> 2 & ~(<usize>1)));
-  return number == NO_PIECE ? 0 : load<u64>(hashes + (<usize>number << 3));
-}
-
-/** For one value of either half the hash is a one-to-one function of the other. */
-// @ts-ignore: decorator
-@inline
-function hashOf(piece: usize, value: v128): u64 {
-  const salt = load<u64>(piece, 16);
-  let h = ((i64x2.extract_lane(value, 0) & load<u64>(piece)) ^ salt) * 0x9fb21c651e98df25;
-  h ^= h >> 32;
-  h = (h + (i64x2.extract_lane(value, 1) & load<u64>(piece, 8))) * 0xff51afd7ed558ccd;
-  h ^= h >> 29;
-  h *= 0xc4ceb9fe1a85ec53;
-  return h ^ (h >> 32);
 }
 
 // @ts-ignore: decorator
@@ -169,7 +72,7 @@ function leavePiece(at: usize, number: u32, end: usize): usize {
   const was = v128.load(at + toLoaded);
   const piece = pieceAt(number);
   const hash = hashOf(piece, now);
-  nextPrint += hash - load<u64>(hashes + (<usize>number << 3));
+  nextPrint += hash - hashBefore(number);
   // What is no part of a state does not depend on the way to it.
   v128.store(end, v128.and(now, v128.load(piece)));
   store<u64>(end, hash, LINE_HASH);
@@ -238,11 +141,11 @@ function leaveWritten(end: usize): usize {
   forgetWrote();
   if (n > WROTE_MOST) return leaveRecords(end);
   for (let i: u32 = 0; i < n; i++) {
-    const word = wroteAt(i) - stateBase;
-    assert(word < frameMeta - stateBase);
-    const number = <u32>load<u16>(pieceOf + (word >> 2));
+    const word = wroteAt(i);
+    assert(word >= stateBase && word < frameMeta);
+    const number = numberAt(word);
     if (number == NO_PIECE) continue;
-    const at = <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
+    const at = addressOf(number);
     if (v128.any_true(differs(at))) end = leavePiece(at, number, end);
   }
   return end;
@@ -286,39 +189,4 @@ function leaveOthers(cpu: u32, end: usize): usize {
     end = leaveGroup(group + OF_CPU_ENTRIES, end);
   }
   return end;
-}
-
-/** Makes the world the first state again, from whatever it is. */
-export function restart(): void {
-  memory.copy(stateBase, stateBase + toFirst, taskTime - stateBase);
-  forgetWrote();
-}
-
-/** Traps if the world is not the loaded state: a transition wrote what it was not known to write. */
-export function checkLeft(): void {
-  for (let number: u32 = 0; number < told(SC_PIECE_COUNT); number++) {
-    const at = <usize>load<u32>(pieceAt(number), PIECE_ADDRESS);
-    if (v128.any_true(v128.xor(v128.load(at), v128.load(at + toLoaded)))) panic(TRAP_SEARCH_LEAK, at);
-  }
-}
-
-/** Loads one piece of the state that is to be the loaded one. */
-// @ts-ignore: decorator
-@inline
-export function loadPiece(number: u32, value: v128): void {
-  const piece = pieceAt(number);
-  const at = <usize>load<u32>(piece, PIECE_ADDRESS);
-  const hash = hashOf(piece, value);
-  const hashAt = hashes + (<usize>number << 3);
-  const sumAt = parts + (<usize>load<u32>(piece, PIECE_PART) << 3);
-  store<u64>(sumAt, load<u64>(sumAt) + hash - load<u64>(hashAt));
-  store<u64>(hashAt, hash);
-  v128.store(at, value);
-  v128.store(at + toLoaded, value);
-}
-
-// @ts-ignore: decorator
-@inline
-export function setLoadedPrint(print: u64): void {
-  loadedPrint = print;
 }

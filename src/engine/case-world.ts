@@ -267,7 +267,7 @@ const PART_OF_GROUP = {
   HOLDERS: "PART_REST",
 } as const;
 
-/** The part of a state (assembly/snapshot.ts) that a piece belongs to, by its group and its place in it. */
+/** The part of a state (assembly/pieces.ts) that a piece belongs to, by its group and its place in it. */
 function partOf(world: World, group: number, index: number): number {
   const value = (name: string): number => world.value(name);
   const first = value("GROUP_CPU");

@@ -3,7 +3,7 @@
  * touched from there on, and how far others get while a lock is held. `assembly/reduce.ts` decides with it, state by state.
  */
 
-import type { Argument, Case, Doing, Thread } from "../dsl/case.js";
+import type { Case, Thread } from "../dsl/case.js";
 import { OPS } from "../dsl/isa.js";
 import type { MicroOp, Program, RecordKind } from "../dsl/program.js";
 import { type Folding, foldCells } from "./classes.js";
@@ -19,9 +19,9 @@ import {
   type Things,
   thingsOf,
 } from "./footprint.js";
-import { type Known, knownValues, type Start } from "./known-values.js";
 import { findGates, type Gate, heldAt, isLockOp, type Mode, type Run, stops } from "./locksets.js";
 import { firstSteps, needsAll, type Reach, reaches, tails } from "./reach.js";
+import { HANDLER, type InitialWord, type Started, startedRuns, startOf } from "./started.js";
 
 /** Ways to look at the future of the others: with no gate held, and with each gate held for writing and for reading. */
 export const GATES_MOST = 4;
@@ -60,9 +60,6 @@ export interface Reduction {
   readonly classes: number;
 }
 
-/** A word of the state in which the search begins. */
-export type InitialWord = (kind: RecordKind, record: number, word: number) => bigint;
-
 /** Effects of broadcast invalidations come at times that no program decides: no order can be left out. */
 export function hasBroadcasts({ ops }: Program): boolean {
   return ops.some(({ op }) => op === "TLBI");
@@ -74,20 +71,9 @@ export function analyse(one: Case, initial: InitialWord): Reduction | undefined 
   return new Plan(one, initial).reduction();
 }
 
-/** Rounds after which constants are taken as they are: each round is right, a later one is only sharper. */
-const ROUNDS = 3;
-const IDLE = 2n ** 32n - 1n;
-
-interface Started extends Run {
-  readonly entry: string;
-  readonly args: readonly Known[];
-}
-
 class Plan {
   readonly #case: Case;
   readonly #ops: readonly MicroOp[];
-  readonly #initial: InitialWord;
-  readonly #records: Readonly<Record<RecordKind, number>>;
   readonly #things: Things;
   readonly #cells: Cells;
   readonly #runs: readonly Started[];
@@ -97,11 +83,16 @@ class Plan {
     const { cpus, mms, tasks, tables, frames } = one.machine;
     this.#case = one;
     this.#ops = one.program.ops;
-    this.#initial = initial;
-    this.#records = { global: 1, mm: mms, cpu: cpus, task: tasks, table: tables, frame: frames };
+    const records = { global: 1, mm: mms, cpu: cpus, task: tasks, table: tables, frame: frames };
     this.#things = thingsOf(cpus, mms);
-    this.#cells = new Cells(one.program, this.#records, this.#things.count);
-    this.#runs = this.#follow();
+    this.#cells = new Cells(one.program, records, this.#things.count);
+    this.#runs = startedRuns({
+      one,
+      initial,
+      records,
+      things: this.#things,
+      cells: this.#cells,
+    });
     for (const run of this.#runs) this.#own.set(run, this.#footprints(run));
     for (const run of this.#runs) this.#own.set(run, this.#bounded(run, this.#own.get(run)!));
   }
@@ -119,81 +110,6 @@ class Plan {
       words: (1n << BigInt(folding.count)) - (1n << BigInt(this.#things.count)),
       classes: folding.count,
     };
-  }
-
-  /** Runs of all entries that CPUs can execute, with the sharpest constants. */
-  #follow(): Started[] {
-    const started = this.#starts();
-    let written: ReadonlySet<string> | undefined;
-    let runs: Started[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      runs = started.map(({ cpu, entry, args, pc }) => {
-        const known = knownValues(this.#case.program, this.#start(cpu, pc, args, written));
-        return { cpu, entry, args, pc, known };
-      });
-      written = this.#writtenWords(runs);
-    }
-    return runs;
-  }
-
-  #start(cpu: number, pc: number, args: readonly Known[], written: ReadonlySet<string> | undefined): Start {
-    const { machine, setup, threads } = this.#case;
-    const tasks = new Set<bigint>([IDLE]);
-    for (const step of setup) if (step.do === "switch" && step.cpu === cpu) tasks.add(BigInt(step.task));
-    for (const thread of threads) {
-      for (const item of thread.does)
-        if (thread.cpu === cpu && "switchTo" in item) tasks.add(BigInt(item.switchTo));
-    }
-    return {
-      pc,
-      args,
-      cpu,
-      cpus: machine.cpus,
-      tasks: [...tasks],
-      records: this.#records,
-      constant: (kind, record, word) => {
-        if (written === undefined || word >= BigInt(this.#case.program.layout.words[kind])) return undefined;
-        const cell = this.#cells.bitOf(kind, Number(record), word);
-        return written.has(`${cell}`) ? undefined : this.#initial(kind, Number(record), Number(word));
-      },
-    };
-  }
-
-  #writtenWords(runs: readonly Started[]): ReadonlySet<string> {
-    const { cpus } = this.#case.machine;
-    let changed = 0n;
-    for (const { cpu, known } of runs) {
-      for (const [pc, op] of this.#ops.entries()) {
-        const registers = known[pc];
-        if (registers === undefined || OPS[op.op].class !== "step") continue;
-        changed |= opFootprint(op, registers, cpu, cpus, this.#things, this.#cells).changes;
-      }
-    }
-    const bits = this.#cells.cells.map((_, index) => 1n << BigInt(this.#things.count + index));
-    return new Set(bits.filter((bit) => (changed & bit) !== 0n).map((bit) => `${bit}`));
-  }
-
-  /** Each entry once for each CPU, its arguments joined over all that call it. */
-  #starts(): { cpu: number; entry: string; args: readonly Known[]; pc: number }[] {
-    const calls = new Map<string, { cpu: number; entry: string; args: Known[] }>();
-    const add = (cpu: number, entry: string, args: readonly Known[]): void => {
-      const key = `${cpu} ${entry}`;
-      const before = calls.get(key);
-      if (before === undefined) calls.set(key, { cpu, entry, args: [...args] });
-      else before.args = before.args.map((known, at) => union(known, args[at]));
-    };
-    for (const { cpu, does } of this.#case.threads) {
-      for (const item of does) {
-        const { entry, args } = startOf(item);
-        add(cpu, entry, args);
-      }
-    }
-    for (let cpu = 0; cpu < this.#case.machine.cpus; cpu++) add(cpu, HANDLER, []);
-    const entries = new Map(this.#case.program.entries.map((entry) => [entry.name, entry.pc]));
-    return [...calls.values()].flatMap((call) => {
-      const pc = entries.get(call.entry);
-      return pc === undefined ? [] : [{ ...call, pc }];
-    });
   }
 
   #footprints({ cpu, known }: Started): readonly Footprint[] {
@@ -351,7 +267,6 @@ class Plan {
   }
 }
 
-const HANDLER = "call_function_interrupt";
 /** Ghosts that only statistics see, and the end, which belongs to whatever begins behind it. */
 const SILENT = new Set(["WINDOW", "COUNT", "MARK", "SLEEP", "END"]);
 /** Steps that look at a word and leave it as it is. */
@@ -369,21 +284,4 @@ function or(left: number, right: number): number {
 /** View 0 is that without a gate; a gate that is held for writing keeps off readers too. */
 function viewsOf(held: number): number {
   return (held << 1) | 1;
-}
-
-function startOf(item: Doing): { entry: string; args: readonly Known[] } {
-  if ("call" in item) return { entry: item.call, args: item.args.map(knownArgument) };
-  if ("switchTo" in item) return { entry: "context_switch", args: [[BigInt(item.switchTo)]] };
-  const error = BigInt(item.access);
-  return { entry: "page_fault", args: [[BigInt(item.vpn)], [error, error | FAULT_PRESENT]] };
-}
-
-const FAULT_PRESENT = 4n;
-
-function knownArgument(argument: Argument): Known {
-  return typeof argument === "object" ? undefined : [BigInt.asUintN(64, BigInt(argument))];
-}
-
-function union(left: Known, right: Known): Known {
-  return left === undefined || right === undefined ? undefined : [...new Set([...left, ...right])];
 }

@@ -1,4 +1,4 @@
-/** Which bytes of a world make two states of a search different, as pieces of 16 bytes in groups: see assembly/snapshot.ts. */
+/** Which bytes of a world make two states of a search different, as pieces of 16 bytes in groups: see assembly/pieces.ts and snapshot.ts. */
 
 import { RECORD_KINDS } from "../dsl/program.js";
 import type { World } from "./world.js";
