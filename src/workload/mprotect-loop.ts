@@ -11,8 +11,9 @@ export const mprotectLoop = builtin({
     "Programs that use page protection as a tool: garbage collectors with write barriers in the MMU, just-in-time " +
     "compilers that switch code between writable and executable, snapshots and incremental checkpoints. Taking the " +
     "write permission away needs a flush before the call may return; giving it back needs none, because a CPU that " +
-    "still holds the old translation only takes a spurious fault. The pages stay mapped, so neither frames nor page " +
-    "tables are freed: this is the cost of the flush alone.",
+    "still holds the old translation only takes a spurious fault, but Linux on x86 flushes then, too (slot " +
+    "need-flush). The pages stay mapped, so neither frames nor page tables are freed: this is the cost of the flush " +
+    "alone.",
   parameters: loopParameters,
   plan: (values) =>
     loopPlan(values, [
