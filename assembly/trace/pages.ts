@@ -10,14 +10,14 @@ export const SLOT_SALT: u32 = 37;
 
 /** Nothing is known. */
 export function forgetAll(): void {
-  memory.fill(KEYS, 0xff, <usize>SLOTS << 3);
+  memory.fill(KEYS, 0, <usize>SLOTS << 3);
 }
 
-/** Address of the page and, below its size, the thread. */
+/** Address of the page and one more than the thread: 0, as memory begins, is no key. */
 // @ts-ignore: decorator
 @inline
 function keyOf(address: u64, thread: u32): u64 {
-  return (address & ~<u64>(PAGE_BYTES - 1)) | <u64>thread;
+  return (address & ~<u64>(PAGE_BYTES - 1)) + <u64>(thread + 1);
 }
 
 /**

@@ -3,8 +3,8 @@ import { Columns } from "./columns.js";
 import { EventBlock } from "./event.js";
 import type { Thread } from "./process.js";
 
-/** An entry of the page book that there is none of. */
-const none = -1;
+/** In place of an entry of the page book, which has one more here: none. What nobody touches costs no memory so. */
+const none = 0;
 /** More slots than this, and all is forgotten at once. */
 const slotsAtOnce = 4096;
 const high = 2 ** 32;
@@ -28,6 +28,9 @@ export class KnownPages {
   /** Entry of each slot in the page book of its process, if that has one. */
   readonly #entries: Int32Array;
   readonly #threads: readonly Thread[];
+  /** The first slots that were filled since all were forgotten, and how many there were. */
+  readonly #filled = new Uint16Array(slotsAtOnce);
+  #filledCount = 0;
 
   /** `threads`: those of the recording by number, as they come. */
   constructor(threads: readonly Thread[]) {
@@ -40,8 +43,7 @@ export class KnownPages {
     this.#salt = columns.value("SLOT_SALT");
     this.#keys = columns.words("KEYS", 2 * this.#slots);
     this.#positions = columns.words("POSITIONS", 2 * this.#slots);
-    this.#entries = new Int32Array(this.#slots).fill(none);
-    columns.functions.forgetAll();
+    this.#entries = new Int32Array(this.#slots);
   }
 
   /**
@@ -56,12 +58,14 @@ export class KnownPages {
   remember({ number, process }: Thread, page: number, position: number): void {
     const slot = this.#slot(page, number);
     this.#settle(slot);
-    // The page's address, and the thread below.
-    this.#keys[2 * slot] = page * pageBytes + number;
-    this.#keys[2 * slot + 1] = (page * pageBytes) / high;
+    if (this.#filledCount < slotsAtOnce) this.#filled[this.#filledCount] = slot;
+    this.#filledCount++;
+    // The page's address, and one more than the thread.
+    this.#keys[2 * slot] = page * pageBytes + number + 1;
+    this.#keys[2 * slot + 1] = (page * pageBytes + number + 1) / high;
     this.#positions[2 * slot] = position;
     this.#positions[2 * slot + 1] = position / high;
-    this.#entries[slot] = process.threads > 1 ? process.book.entry(page, number) : none;
+    this.#entries[slot] = process.threads > 1 ? process.book.entry(page, number) + 1 : none;
   }
 
   /** What is known of the pages start to end - 1 is stale. */
@@ -76,10 +80,16 @@ export class KnownPages {
     }
   }
 
+  /** Everything is stale. It takes no longer than it took to get to know it. */
   forgetAll(): void {
-    for (let slot = 0; slot < this.#slots; slot++) if (this.#entries[slot] !== none) this.#settle(slot);
-    this.#entries.fill(none);
-    this.#columns.functions.forgetAll();
+    if (this.#filledCount <= slotsAtOnce) {
+      for (let index = 0; index < this.#filledCount; index++) this.#drop(this.#filled[index]!);
+    } else {
+      for (let slot = 0; slot < this.#slots; slot++) this.#settle(slot);
+      this.#entries.fill(none);
+      this.#columns.functions.forgetAll();
+    }
+    this.#filledCount = 0;
   }
 
   #slot(page: number, thread: number): number {
@@ -89,14 +99,16 @@ export class KnownPages {
   #drop(slot: number): void {
     this.#settle(slot);
     this.#entries[slot] = none;
-    this.#keys[2 * slot + 1] = high - 1;
+    this.#keys[2 * slot] = 0;
+    this.#keys[2 * slot + 1] = 0;
   }
 
   /** Tell the page book what it would be asked for. */
   #settle(slot: number): void {
     const entry = this.#entries[slot]!;
     if (entry === none) return;
-    const { position } = this.#threads[this.#keys[2 * slot]! & (pageBytes - 1)]!.process.book;
-    position[entry] = this.#positions[2 * slot]! + this.#positions[2 * slot + 1]! * high;
+    const thread = (this.#keys[2 * slot]! - 1) & (pageBytes - 1);
+    const { position } = this.#threads[thread]!.process.book;
+    position[entry - 1] = this.#positions[2 * slot]! + this.#positions[2 * slot + 1]! * high;
   }
 }
