@@ -1,6 +1,15 @@
 /** The command line as scripts see it: `npm run build` first, these tests start the compiled program. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -109,6 +118,21 @@ test.each([
   expect(stdout).toContain("shootdown");
   expect(stderr).toBe("");
   expect(code).toBe(0);
+});
+
+test.skipIf(!existsSync("/dev/full"))("a full disk behind stdout is one line and exit code 2", async () => {
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, [main, "list", "policies"], { stdio: ["ignore", full, "pipe"] });
+  let stderr = "";
+  child.stderr!.on("data", (text: Buffer) => {
+    stderr += text.toString();
+  });
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  closeSync(full);
+  expect([code, stderr]).toEqual([
+    2,
+    "shootdown: cannot write to stdout: ENOSPC: no space left on device, write\n",
+  ]);
 });
 
 test("--version is the version of the package", async () => {

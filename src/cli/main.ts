@@ -25,12 +25,14 @@ const commands: readonly CommandModule[] = [
 ];
 const helpWords: ReadonlySet<string | undefined> = new Set(["--help", "-h", "help"]);
 
-/** `shootdown ... | head` closes our stdout early: that is no error of anybody's. */
-function endQuietlyWhenNobodyReads(): void {
+/** `shootdown ... | head` closes our stdout early: that is no error of anybody's. A full disk is, and no violation: that is 1. */
+function endWhenNobodyCanRead(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit(process.exitCode ?? exitCodes.done);
+      if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.done);
+      if (stream === process.stdout)
+        process.stderr.write(`shootdown: cannot write to stdout: ${error.message}\n`);
+      process.exit(exitCodes.usage);
     });
   }
 }
@@ -92,7 +94,7 @@ function optionNames(cli: Argv): string[] {
 }
 
 async function main(): Promise<void> {
-  endQuietlyWhenNobodyReads();
+  endWhenNobodyCanRead();
   const args = process.argv.slice(2);
   try {
     if (args.length === 1 && helpWords.has(args[0])) printLines(helpLines(commands));
