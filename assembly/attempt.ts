@@ -120,7 +120,7 @@ export function attempt(choice: u32): bool {
 function attemptBy(key: u64, choice: u32): bool {
   if (key <= REFUSED_KEY) return execute(choice, key);
   const place = placeOf(key);
-  return isKnown(place) && !isChecked ? repeat(choice, place) : execute(choice, key);
+  return isKnown(place) && !isChecked ? repeat(key, choice, place) : execute(choice, key);
 }
 
 /** Whether attemptAll() does what attempt() of one choice after the other would. */
@@ -164,13 +164,15 @@ function want(sum: u64, choice: u32, end: usize): usize {
 /** What a transition of which is known what it does leads to. */
 // @ts-ignore: decorator
 @inline
-function repeat(choice: u32, place: usize): bool {
+function repeat(key: u64, choice: u32, place: usize): bool {
   const kind = kindAt(place);
   if (kind == MEMO_REFUSED) return false;
   if (!makeRoom()) {
     status = SEARCH_OUT_OF_MEMORY;
     return true;
   }
+  // Making room may have forgotten all.
+  if (!isKnown(place)) return execute(choice, key);
   if (kind != MEMO_LEADS) return kind == MEMO_SAME;
   const window = windowAt(place);
   if (window != 0) enterWindow(cpuOfChoice(choice), window - 1);

@@ -22,8 +22,9 @@ const MEMO_KIND: usize = 16;
 const MEMO_WINDOW: usize = 20;
 const MEMO_CHANGE: usize = 24;
 const MEMO_END: usize = 28;
-const FIRST_BITS: u32 = 11;
-const BITS_MOST: u32 = 16;
+/** The debug build, which is there to try everything, has to forget all the time. */
+const FIRST_BITS: u32 = ASC_NO_ASSERT ? 11 : 4;
+const BITS_MOST: u32 = ASC_NO_ASSERT ? 16 : 9;
 const BLOCKS_MOST: u32 = 32;
 
 let table: usize = 0;
