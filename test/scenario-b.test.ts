@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { searchCase } from "../src/engine/search.js";
 import { MUTANTS } from "../src/kernel/options.js";
 import { scenarioNamed, scenarioNames } from "../src/scenario/all.js";
 
@@ -43,4 +44,13 @@ test("every rule about gathers and pending flushes is broken by a variant", () =
     .join("\n");
   const rules = Object.keys(MUTANTS).filter((rule) => rule.startsWith("B-") || rule === "cow-by-refcount");
   expect(rules.filter((rule) => !text.includes(`"${rule}"`))).toEqual([]);
+});
+
+test("the way to a standstill is a shortest one, whatever orders were left out", async () => {
+  const play = (await scenarioNamed("B-mkclean-mms")).variants["one-mm"]!.build();
+  const shortest = searchCase(play);
+  expect(shortest).toMatchObject({ verdict: "unsafe", invariant: "progress", isShortest: true });
+  const found = searchCase(play, { reduce: true, fullStates: 0, symmetry: false });
+  expect(found.isShortest).toBe(true);
+  expect(found.path).toHaveLength(shortest.path!.length);
 });

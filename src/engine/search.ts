@@ -96,10 +96,13 @@ export function searchCase(play: Case, options: SearchOptions = {}): SearchResul
     return searchRenamed(play, { ...options, symmetry: true });
   const found = searchOnce(play, options, true);
   if (found.path === undefined) return found;
-  const shorter = searchOnce(play, { ...options, depth: found.path.length - 1 }, false);
+  const { length } = found.path;
+  // That a state is a standstill is seen one step behind the way to it.
+  const shorter = searchOnce(play, { ...options, depth: length }, false);
   const seconds = found.seconds + shorter.seconds;
-  if (shorter.path !== undefined) return { ...shorter, seconds };
-  return { ...found, seconds, isShortest: shorter.cut === "depth" || shorter.complete };
+  const isAsLong = shorter.path?.length === length;
+  if (shorter.path !== undefined && !isAsLong) return { ...shorter, seconds };
+  return { ...found, seconds, isShortest: isAsLong || shorter.cut === "depth" || shorter.complete };
 }
 
 /** Identical CPUs change their numbers on the way, so that a way to a violation is none of the case's: it is looked for once more. */
