@@ -111,6 +111,7 @@ const surprise = result({
   asExpected: false,
   reason: "the limit of 9 states was reached",
 });
+const played = result({ ...surprise, expected: "unsafe", asExpected: true, reason: "one run was played" });
 const view = { width: 100, verbose: false, traces: false };
 
 describe("columns", () => {
@@ -199,6 +200,13 @@ describe("lines of a check", () => {
     expect(shown(result({ expected: "safe", breaks: null, asExpected: false }), false)).toContain(
       "flush missing:  before folio_put, step 'free <1>' (src/kernel/page.ts:63)",
     );
+  });
+
+  test("say of a run that breaks nothing that it contradicts nothing, whatever is expected", () => {
+    expect(variantLines(played, 8, view)[0]).toContain("unknown  contradicts nothing  1,234 states");
+    expect(variantLines({ ...played, expected: "unknown" }, 8, view)[0]).toContain("unknown  as expected");
+    expect(sumLine([played], 1)).toBe("1 variant: 1 contradicted by nothing.");
+    expect(sumLine([played, safe], 2)).toBe("2 variants: 1 contradicted by nothing, 1 as expected.");
   });
 
   test("add up", () => {

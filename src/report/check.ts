@@ -32,10 +32,12 @@ export function variantLines(
 ): string[] {
   const name = result.variant.padEnd(nameWidth);
   const verdict = result.verdict.padEnd(7);
-  const says = result.asExpected ? "as expected" : paint("red", `EXPECTED ${expectation(result)}`);
+  const agrees = isOpen(result) ? "contradicts nothing" : "as expected";
+  const says = result.asExpected ? agrees : paint("red", `EXPECTED ${expectation(result)}`);
   const facts = factsOf(result).join(", ");
   const head = `  ${name}  ${result.asExpected ? verdict : paint("red", verdict)}  ${says}`;
-  const plainWidth = 2 + nameWidth + 2 + 7 + 2 + (result.asExpected ? 11 : 9 + expectation(result).length);
+  const plainWidth =
+    2 + nameWidth + 2 + 7 + 2 + (result.asExpected ? agrees.length : 9 + expectation(result).length);
   const indent = nameWidth + 4;
   const fits = plainWidth + 2 + facts.length <= view.width;
   const lines = fits
@@ -47,6 +49,11 @@ export function variantLines(
       : wrapped(result.reason, view.width - indent).map((line) => " ".repeat(indent) + line);
   const isShown = result.found !== null && (view.traces || !result.asExpected);
   return [...lines, ...reason, ...(isShown ? foundLines(result, view, paint) : [])];
+}
+
+/** One run that breaks nothing says neither that a variant is safe nor that it is not. */
+function isOpen({ asExpected, verdict, expected }: VariantResult): boolean {
+  return asExpected && verdict === "unknown" && expected !== "unknown";
 }
 
 function expectation({ expected, breaks }: VariantResult): string {
@@ -112,9 +119,13 @@ function whyLines({ made, broken, waits }: Found): string[] {
 /** "41 variants: 40 as expected, 1 differs." */
 export function sumLine(results: readonly VariantResult[], asked: number): string {
   const differing = results.filter(({ asExpected }) => !asExpected).length;
+  const open = results.filter(isOpen).length;
   const missing = asked - results.length;
   const parts = [
-    `${count(results.length - differing)} as expected`,
+    ...(open === 0 ? [] : [`${count(open)} contradicted by nothing`]),
+    ...(open > 0 && open === results.length
+      ? []
+      : [`${count(results.length - differing - open)} as expected`]),
     ...(differing === 0 ? [] : [`${count(differing)} ${differing === 1 ? "differs" : "differ"}`]),
     ...(missing === 0 ? [] : [`${count(missing)} not finished`]),
   ];
