@@ -11,7 +11,8 @@ import { OP_BYTES, OP_FREE_FIRST } from "./isa";
 import { codes, PROGRAM } from "./layout";
 import { ST_TLB } from "./offsets";
 import { FREE_OPS } from "./stats";
-import { BLOCKED, execute } from "./step";
+import { execute } from "./step";
+import { BLOCKED } from "./step-memory";
 
 /** Whether functions are called, and ops noted for which there are none yet. */
 export let usesCode: bool = false;

@@ -10,6 +10,7 @@ import {
   CK_CLOCK, CK_FLUSH_SINCE, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
   HW_STATUS1, HW_TASK,
 } from "./offsets";
+import { reg } from "./operands";
 import { promise } from "./oracle";
 import { callEnds } from "./order";
 import { count, enterWindow, FREE_OPS, sample, SAMPLE_FLUSH, SAMPLE_SHOOTDOWN, tally } from "./stats";
@@ -23,12 +24,6 @@ const FREE_MAX: u32 = 1000000;
 
 /** In place of a program counter: the context has ended. */
 export const NO_PC: u32 = 0xffffffff;
-
-// @ts-ignore: decorator
-@inline
-function reg(r: usize, index: u32): u64 {
-  return load<u64>(r + (<usize>index << 3));
-}
 
 function shootdownMark(cpu: u32, ends: bool): void {
   const k = clk(cpu);

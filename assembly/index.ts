@@ -32,7 +32,8 @@ export { TASK_ABSENT, TASK_ENDED, TASK_RUNNABLE, TASK_TOP, FEED_COMPUTE, FEED_CA
 export { fed, now, run, RUN_DONE, RUN_FEED, RUN_LATE, RUN_MORE, RUN_SAMPLES, RUN_STUCK, settleClocks, TASK_DRY, TASK_RING_FULL } from "./clock";
 export { CREW_FAILED, CREW_MOST, CREW_PLACE_BYTES, CREW_PLACES, CREW_READY, CREW_SHARES, CREW_SIZE, CREW_SPINS, CREW_STOP, CREW_TURNS, CREW_WANTED, help, meet } from "./crew";
 export { POOL_BLOCK_FREE, POOL_FRAME_FREE, POOL_FRAME_TOP, POOL_FRAMES_LIVE, POOL_TABLE_FREE, POOL_TABLE_TOP, POOL_TABLES_LIVE } from "./frames";
-export { BLOCKED, ENDED } from "./step";
+export { ENDED } from "./step";
+export { BLOCKED } from "./step-memory";
 export { WRITER_BITS, WRITER_MASK } from "./lines";
 export { CODE_NONE, CODE_WANTED, useCode } from "./compiled";
 export {

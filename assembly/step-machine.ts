@@ -10,6 +10,7 @@ import { pop, push } from "./ipi";
 import { NONE } from "./isa";
 import { queueLine, radixBits } from "./layout";
 import { readCost, writeCost } from "./lines";
+import { reg, setReg } from "./operands";
 import {
   price, PRICE_CACHE_LOAD, PRICE_CACHE_STORE, PRICE_CR3_FLUSH, PRICE_CR3_NO_FLUSH, PRICE_FLUSH_ALL, PRICE_FLUSH_PCID, PRICE_FRAME_ALLOC,
   PRICE_FRAME_COPY, PRICE_FRAME_FREE, PRICE_FRAME_REMOTE, PRICE_FRAME_ZERO, PRICE_INVLPG, PRICE_QUEUE_POP, PRICE_QUEUE_PUSH, PRICE_RANGE_FIND, PRICE_RANGE_SET,
@@ -19,18 +20,6 @@ import { cacheLoad, cacheSlot, cacheStore, findRange, foundEnd, foundStart, mapO
 import { flushAll, flushPcid, invalidateEverywhere, invlpg, loadRoot, NO_PCID, spaceOf } from "./tlb";
 import { panic, TRAP_BAD_OP } from "./trap";
 import * as isa from "./isa";
-
-// @ts-ignore: decorator
-@inline
-function reg(r: usize, index: u32): u64 {
-  return load<u64>(r + (<usize>index << 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function setReg(r: usize, index: u32, value: u64): void {
-  if (index != NONE) store<u64>(r + (<usize>index << 3), value);
-}
 
 /** Executes the step and returns its price. */
 export function machineStep(cpu: u32, op: u32, r: usize, w: u64, imm: u64, pc: u32): i32 {

@@ -16,8 +16,9 @@ import { callBegins } from "./order";
 import { price, PRICE_IRQ_EXIT } from "./prices";
 import { MODE_KERNEL } from "./sched";
 import { CYCLES_IRQ, CYCLES_KERNEL, KERNEL_STEPS, spend } from "./stats";
-import { BLOCKED, blockedOn, blockedOnLock, execute, isNextPrivate } from "./step";
-import { beginWait, isWaiting, leaveQueue, wakeAll } from "./waiters";
+import { execute, isNextPrivate } from "./step";
+import { BLOCKED, blockedOn, blockedOnLock } from "./step-memory";
+import { beginWait, leaveQueue, wakeAll } from "./waiters";
 import { ended, takeInterrupt, userEvent, weaveTime } from "./weave";
 
 /** Cycles that a CPU may be ahead of all others by steps that are its own business. */

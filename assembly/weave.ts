@@ -1,7 +1,6 @@
 /*
  * One event of the weave phase on one CPU: an interrupt taken, a kernel step, a trap of the bound phase, the end of idling.
  */
-import { drainAll } from "./cells";
 import { CFG_ENTRIES, CFG_ENTRY_PC, CFG_FAULT_ENTRY, CFG_FAULT_INDEX, CFG_IMAGE_INDEX, CFG_SWITCH_INDEX, config } from "./config";
 import { NEVER } from "./due";
 import {
@@ -14,16 +13,15 @@ import {
   CK_ARRIVAL, CK_CLOCK, CK_ENTRY, CK_FAULT_REPEATS, CK_LAST_FAULT, CK_MODE, CK_TRAP, CK_TRAP_A, CK_TRAP_B, CK_TRAP_TIME, HW_IN_IRQ,
   HW_REGS, HW_STATUS0, HW_TASK, TT_CONSUMED, TT_WAIT_A, TT_WAIT_B,
 } from "./offsets";
-import { EVENT_DRAIN_ALL, observe } from "./observe";
 import { TRAP_CALL, TRAP_CONTROL, TRAP_DRY, TRAP_FAULT, TRAP_NONE } from "./bound";
 import {
   price, PRICE_FAULT_ENTRY, PRICE_FAULT_EXIT, PRICE_IDLE_WAKE, PRICE_IRQ_ENTRY, PRICE_IRQ_EXIT, PRICE_SYSCALL_ENTRY, PRICE_SYSCALL_EXIT,
 } from "./prices";
 import { MODE_IDLE, MODE_KERNEL, MODE_USER, readyTime, releaseCallWaiters, reschedule, switched, wakeCpuFor } from "./sched";
-import { CYCLES_IDLE, CYCLES_IRQ, CYCLES_KERNEL, FAULTS_RETRIED, KERNEL_STEPS, sample, SKIPPED_ACCESSES, spend, tally } from "./stats";
-import { begin, BLOCKED, blockedOn, blockedOnLock, isLive, settle, step } from "./step";
+import { CYCLES_IDLE, CYCLES_IRQ, CYCLES_KERNEL, FAULTS_RETRIED, sample, SKIPPED_ACCESSES, spend, tally } from "./stats";
+import { begin, settle } from "./step";
 import { panic, TRAP_BAD_FEED, TRAP_RUNAWAY } from "./trap";
-import { beginWait, endWait, isWaiting, leaveQueue, waitKind, wakeAll } from "./waiters";
+import { endWait, isWaiting, waitKind, wakeAll } from "./waiters";
 
 /** Faults in a row on one access after which the simulated kernel is taken to be stuck. */
 const FAULTS_MAX: u32 = 10000;
