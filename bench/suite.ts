@@ -54,6 +54,7 @@ export const FULL: Size = {
     cpus: [1, 8, 64, 256, 1024],
     quanta: [1000, 10_000, 50_000],
     shared: [8, 64, 256].flatMap((cpus) => [1000, 10_000].map((quantum) => [cpus, quantum] as const)),
+    sharedAccesses: 2 ** 22,
     meetings: 100_000,
   },
 };
@@ -68,7 +69,15 @@ export const TINY: Size = {
   states: 2000,
   recordings: ["redis.strace.gz"],
   crowd: {
-    ...{ rounds: 1, accesses: 2 ** 12, perCpu: 100, cpus: [1, 4], quanta: [1000], shared: [[4, 1000]] },
+    ...{
+      rounds: 1,
+      accesses: 2 ** 12,
+      perCpu: 100,
+      cpus: [1, 4],
+      quanta: [1000],
+      shared: [[4, 1000]],
+      sharedAccesses: 2 ** 12,
+    },
     meetings: 10,
   },
 };

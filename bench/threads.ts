@@ -15,6 +15,8 @@ export interface CrowdSize {
   readonly quanta: readonly number[];
   /** {CPUs, quantum} at which a second thread is measured. */
   readonly shared: readonly (readonly [cpus: number, quantum: number])[];
+  /** Accesses of one pass there: passes of a few milliseconds differ by half, as threads have to wake and to find each other. */
+  readonly sharedAccesses: number;
   readonly meetings: number;
 }
 
@@ -72,7 +74,8 @@ export async function measureFlatness(machine: MachineNumbers, size: CrowdSize):
 export async function measureThreads(machine: MachineNumbers, size: CrowdSize): Promise<ThreadsRow[]> {
   const rows: ThreadsRow[] = [];
   for (const [cpus, quantum] of size.shared) {
-    const worlds = [1, 2].map((threads) => crowd(machine, { cpus, quantum, threads }, size));
+    const accesses = size.sharedAccesses;
+    const worlds = [1, 2].map((threads) => crowd(machine, { cpus, quantum, threads }, { ...size, accesses }));
     try {
       for (const world of worlds) await world.start();
       const [one, two] = await byTurns(worlds, WARM_UP + size.rounds);
