@@ -43,7 +43,7 @@ export const FULL: Size = {
   rounds: 31,
   simulationRounds: 5,
   accesses: 2 ** 18,
-  iterations: 200,
+  iterations: 800,
   cpus: 8,
   states: 2_000_000,
   recordings: ["gzip.lackey.gz", "sqlite.lackey.zst", "zstd.drmemtrace", "redis.strace.gz"],
