@@ -94,6 +94,12 @@ test.each([
     "is_branch and branch_taken of 0 or 1, saw 0x4",
   ],
   ["an address beyond 48 bits", record({ ip: 2 ** 49 }), 0, "addresses of 48 bits, saw high half 0x20000"],
+  [
+    "a record with several of them",
+    record({ ip: 1, writes: [2 ** 49], reads: [2 ** 50] }),
+    0,
+    "addresses of 48 bits, saw high half 0x40000",
+  ],
 ])("%s is refused with its byte, or passed over", async (_, bytes, byte, problem) => {
   await expect(eventsOf(reader(bytes))).rejects.toMatchObject({ name: "InputError", byte });
   await expect(eventsOf(reader(bytes))).rejects.toThrow(problem);

@@ -34,6 +34,8 @@ const usual = layoutOf(64, [8, 10, 12, 14], [4, 6]);
  * to 8 bytes. Source: as above.
  */
 const cloudsuite = layoutOf(96, [14, 16, 18, 20], [6, 8, 10, 12]);
+/** User addresses are below this, in their high half. */
+const addressEnd = 0x8000;
 /** Sizes are not recorded; one byte crosses no border of a page. */
 const sizeAssumed = 1;
 
@@ -90,24 +92,30 @@ export class ChampsimReader implements TraceReader {
     const { recordBytes, slots } = this.#layout;
     for (; records.position < end && block.length < full; records.position++) {
       const base = (records.position * recordBytes) / 4;
-      const flags = bytes.readUInt16LE(records.position * recordBytes + 8);
-      if ((flags & 0xfefe) !== 0) {
-        this.#strange("is_branch and branch_taken of 0 or 1", `0x${flags.toString(16)}`);
+      const problem = this.#problem(bytes.readUInt16LE(records.position * recordBytes + 8), words, base);
+      if (problem !== undefined) {
+        if (!this.#lenient) throw new InputError(records.place(), ...problem);
+        this.counts.skipped++;
         continue;
       }
       for (const [word, kind] of slots) {
         const [low, high] = [words[base + word]!, words[base + word + 1]!];
         if ((low | high) === 0) continue;
-        if (high < 0x8000) block.access(0, kind, high * 2 ** 32 + low, sizeAssumed);
-        else if (high >>> 15 === 0x1ffff) this.counts.other(kernelSpace);
-        else this.#strange("addresses of 48 bits", `high half 0x${high.toString(16)}`);
+        if (high < addressEnd) block.access(0, kind, high * 2 ** 32 + low, sizeAssumed);
+        else this.counts.other(kernelSpace);
       }
     }
   }
 
-  #strange(expected: string, saw: string): void {
-    if (!this.#lenient) throw new InputError(this.#records.place(), expected, saw);
-    this.counts.skipped++;
+  /** What was expected, and what a record that cannot be read has in its place. */
+  #problem(flags: number, words: Uint32Array, base: number): [expected: string, saw: string] | undefined {
+    if ((flags & 0xfefe) !== 0) return ["is_branch and branch_taken of 0 or 1", `0x${flags.toString(16)}`];
+    for (const [word] of this.#layout.slots) {
+      const high = words[base + word + 1]!;
+      if (high >= addressEnd && high >>> 15 !== 0x1ffff)
+        return ["addresses of 48 bits", `high half 0x${high.toString(16)}`];
+    }
+    return undefined;
   }
 }
 

@@ -16,7 +16,13 @@ export const mmapServe = builtin({
     "often), reads it page by page and unmaps it. All pages are in the page cache after a while, so a request is short, and " +
     "its munmap interrupts every CPU that runs the server: with more CPUs each request costs all of them more.",
   parameters: [
-    parameter("requests", "count", 4000, [1, 1_000_000_000], "requests of all threads together"),
+    parameter(
+      "requests",
+      "count",
+      4000,
+      [1, 1_000_000_000],
+      "requests of all threads together, the same number for each: one at least",
+    ),
     threadsParameter,
     parameter("files", "count", 128, [1, 2000], "files that are served; a few of them get most requests"),
     parameter("pages", "pages", 8, [1, 65_536], "size of a file"),
