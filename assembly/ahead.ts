@@ -5,7 +5,8 @@
  */
 import { CFG_FRAMES, CFG_TABLES, config } from "./config";
 import { AT_FRAMES, AT_TABLES, ROLE_DATA, ROLE_SECOND } from "./fixed";
-import { ckTags, cpus, hw, hwEntries, pageBytesShift, radixBits, radixMask } from "./layout";
+import { hw } from "./addresses";
+import { ckTags, cpus, hwEntries, pageBytesShift, radixBits, radixMask } from "./layout";
 import { CK_HINTS, CK_RECORD, CK_STAMPS, ENTRY_BYTES, HINT_BYTES } from "./offsets";
 import { KIND_MODIFY } from "./isa";
 import { infoAddress } from "./lines";

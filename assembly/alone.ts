@@ -5,7 +5,8 @@
 import { nextIn, now } from "./clock";
 import { NEVER, nextDue } from "./due";
 import { starvedTasks, waitingTasks } from "./feed";
-import { clk, cpus, hw, turns, users } from "./layout";
+import { clk, hw } from "./addresses";
+import { cpus, turns, users } from "./layout";
 import { CK_LOG_COUNT, CK_SLICE_END, CK_TRAP, HW_PENDING } from "./offsets";
 import { hasOtherTask } from "./sched";
 

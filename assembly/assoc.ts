@@ -12,7 +12,8 @@
  *
  * A STAMP is {tick of the last use: 24 bits, way: 8 bits}, tick 0 when empty: the least one of a set names its victim at once.
  */
-import { ANY_SETS, ckTags, clk, entryAt, hw, slots, STRUCTURES } from "./layout";
+import { clk, entryAt, hw } from "./addresses";
+import { ANY_SETS, ckTags, slots, STRUCTURES } from "./layout";
 import { CK_STAMPS, CK_TICK, ENTRY_PAYLOAD } from "./offsets";
 import { CFG_SEARCHED, config, TLB_STRUCTURES } from "./config";
 import { unmark } from "./marks";

@@ -1,6 +1,6 @@
 /* Code that may not sleep: what a CPU runs while it holds a spinlock, has interrupts off, or is in an interrupt handler. */
 import { CFG_ORACLE, config } from "./config";
-import { hw, st } from "./layout";
+import { hw, st } from "./addresses";
 import { HW_IN_IRQ, HW_IRQ_OFF, HW_SPINS, ST_ATOMIC } from "./offsets";
 import { PROGRESS, report } from "./report";
 

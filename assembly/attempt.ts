@@ -13,7 +13,8 @@ import {
 import {
   countUp, SC_BROADCASTS, SC_COUNTS, SC_LIBERTY_COUNT, SC_CUT, SC_FOUND_CHOICE, SC_FOUND_INVARIANT, SC_FOUND_STATE, SC_SWITCHES_MOST, SC_TRANSITIONS, SC_VIOLATIONS, tell, told,
 } from "./control";
-import { cpus, hw, hwBounds } from "./layout";
+import { hw } from "./addresses";
+import { cpus, hwBounds } from "./layout";
 import {
   changeAt, changeEndAt, differenceAt, isFull, isKnown, keepChange, kindAt, MEMO_LEADS, MEMO_REFUSED, MEMO_SAME, MEMO_SPOILT, memorize, mustAgree, placeOf, roomForChange,
   touchPlaceOf, windowAt,

@@ -10,7 +10,7 @@ import { CFG_QUANTUM, CFG_RING, config } from "./config";
 import { FEED_CALL, FEED_COMPUTE, FEED_WAIT_CALLS, FEED_WAIT_TASK, recordAt, taskAt, watermark } from "./feed";
 import { canDeliver } from "./ipi";
 import { KIND_MODIFY } from "./isa";
-import { clk, hw } from "./layout";
+import { clk, hw } from "./addresses";
 import {
   CK_ARRIVAL, CK_CLOCK, CK_LOG_COUNT, CK_TICK, CK_TRAP, CK_TRAP_A, CK_TRAP_B, HW_TASK, TT_APPENDED, TT_CONSUMED, TT_SEEN,
 } from "./offsets";

@@ -8,7 +8,8 @@
  * The clock lets it take effect at once. Under the adversary (CFG_FREE_HARDWARE) each effect is a choice.
  */
 import { CFG_FREE_HARDWARE, config } from "./config";
-import { cpus, hw, hwBroadcast, maskWords } from "./layout";
+import { hw } from "./addresses";
+import { cpus, hwBroadcast, maskWords } from "./layout";
 import { invalidateAt, invalidateEverywhere } from "./tlb";
 
 const START: usize = 8;

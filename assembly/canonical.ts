@@ -5,7 +5,8 @@
  */
 import { KEY_WATCH } from "./assoc";
 import { TLB_STRUCTURES } from "./config";
-import { entryAt, hw, hwExcuses, hwGenerations, hwMarks, STRUCTURES } from "./layout";
+import { entryAt, hw } from "./addresses";
+import { hwExcuses, hwGenerations, hwMarks, STRUCTURES } from "./layout";
 import { ENTRY_PAYLOAD } from "./offsets";
 
 /** Whether any array has more than one way; else there is nothing to sort. */

@@ -6,7 +6,8 @@
  * this entry. The site (program counter) that stored is in STATS.
  */
 import { CFG_MODEL, CFG_SEARCHED, CFG_STORE_BUFFER, config } from "./config";
-import { hw, hwStores, stateBase, tableMeta, tablePages, st, stStores } from "./layout";
+import { hw, st } from "./addresses";
+import { hwStores, stateBase, tableMeta, tablePages, stStores } from "./layout";
 import { HW_SB_COUNT } from "./offsets";
 import { pteChanged } from "./oracle";
 import { noteWritten } from "./waiters";

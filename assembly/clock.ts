@@ -9,7 +9,8 @@ import { CFG_BOUND_ORDER, CFG_QUANTUM, CFG_RING, config } from "./config";
 import { finish, isShared, isUnfinished, learnTurns, turnTogether } from "./crew";
 import { cancelDue, dueOf, NEVER, nextDue, setDue } from "./due";
 import { liveTasks, publishConsumed, setTaskState, starvedTasks, TASK_STARVED, TASK_WAITS_TASK, taskAt, taskTop, waitingTasks } from "./feed";
-import { callsDone, clk, cpus, hw, maskWords, samples, turns, users } from "./layout";
+import { clk, hw } from "./addresses";
+import { callsDone, cpus, maskWords, samples, turns, users } from "./layout";
 import {
   CK_CLOCK, CK_LOG_COUNT, CK_MODE, CK_SLICE_END, CK_TRAP, HW_IN_IRQ, HW_PENDING, HW_TASK, SAMPLES_MAX, TT_APPENDED, TT_CONSUMED, TT_FLAGS,
   TT_STATE,

@@ -4,7 +4,8 @@
  */
 import { frameOf, PAY_WRITE } from "./assoc";
 import { CFG_ORACLE, config } from "./config";
-import { ckLog, clk, entryAt, frameMetaOf, frameWordAt, hw } from "./layout";
+import { clk, entryAt, frameMetaOf, frameWordAt, hw } from "./addresses";
+import { ckLog } from "./layout";
 import { CK_LOG_COUNT, ENTRY_PAYLOAD, LOG_MAX } from "./offsets";
 import { COPIED, FREED, markOf, setMark, JUDGED } from "./marks";
 import {

@@ -7,9 +7,8 @@ import { frameOf, occupied, PAY_WRITE } from "./assoc";
 import { hasStore } from "./cells";
 import { CFG_FRAMES, CFG_ORACLE, CFG_SEARCHED, config } from "./config";
 import { KIND_STORE, PTE_D } from "./isa";
-import {
-  cpus, entryAt, frameMetaOf, frameWordAt, hw, pteAddress, radixBits, radixMask, slots, tableDirt, tableMetaOf, tablePages,
-} from "./layout";
+import { entryAt, frameMetaOf, frameWordAt, hw, pteAddress, tableMetaOf } from "./addresses";
+import { cpus, radixBits, radixMask, slots, tableDirt, tablePages } from "./layout";
 import { ENTRY_PAYLOAD } from "./offsets";
 import { JUDGED, markOf, setMark } from "./marks";
 import { FM_COPY_TO, FM_JUDGED, NO_SITE, SITE_JUDGED, TM_BASE, TM_LEVEL, TM_LIVE, FW_LIVE, FW_WATCHED } from "./meta";

@@ -19,7 +19,8 @@ import {
 } from "./control";
 import { EDGE_TO_SEEN, keepsEdges, noteEdge, openEdges } from "./edges";
 import { isBlockUsedUp, isEmpty, leaveBlock, oldest, openFrontier, take } from "./frontier";
-import { cpus, hw, hwBounds } from "./layout";
+import { hw } from "./addresses";
+import { cpus, hwBounds } from "./layout";
 import { openMemo } from "./memo";
 import { beginState, flush, lastRecord, makeRoom, openPending } from "./pending";
 import { checkLeft, loadedPrint, openPieces } from "./pieces";

@@ -3,7 +3,8 @@
  * stale translation hurt; numbers that were never used come in ascending order. Number 0 of either is never handed out.
  */
 import { CFG_FRAMES, CFG_PER_SOCKET, CFG_TABLES, config } from "./config";
-import { frameMetaOf, frameNodes, frameWordAt, nodeFree, nodes, pageBytesShift, pools, pteAddress, radixBits, tableMetaOf } from "./layout";
+import { frameMetaOf, frameWordAt, pteAddress, tableMetaOf } from "./addresses";
+import { frameNodes, nodeFree, nodes, pageBytesShift, pools, radixBits } from "./layout";
 import { FM_NEXT, TM_BASE, TM_LEVEL, TM_LIVE, TM_NEXT, TM_ROOT, FW_GENERATION_SHIFT, FW_LIVE } from "./meta";
 import { frameFreed } from "./oracle";
 import { panic, TRAP_BAD_TABLE, TRAP_DOUBLE_FREE } from "./trap";

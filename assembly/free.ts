@@ -5,7 +5,8 @@
 import { drainAll } from "./cells";
 import { CFG_REGISTERS, config } from "./config";
 import { NONE, OP_BYTES, OP_FREE_FIRST } from "./isa";
-import { clk, hw, hwRegs1, PROGRAM } from "./layout";
+import { clk, hw } from "./addresses";
+import { hwRegs1, PROGRAM } from "./layout";
 import {
   CK_CLOCK, CK_FLUSH_SINCE, CK_IN_SHOOTDOWN, CK_SHOOTDOWN_SINCE, HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS, HW_STATUS0,
   HW_STATUS1, HW_TASK,

@@ -10,7 +10,8 @@
  * roots' rows alone, as the others tell what was done to a state.
  */
 import { CFG_CANONICAL, CFG_TABLES, config } from "./config";
-import { clk, holders, maskWords, radixBits, regionRows } from "./layout";
+import { clk } from "./addresses";
+import { holders, maskWords, radixBits, regionRows } from "./layout";
 import { CK_ROOTS } from "./offsets";
 
 const ODD: u32 = 0;

@@ -6,7 +6,8 @@
 import { CFG_CANONICAL, CFG_IRQ_ENTRY, config } from "./config";
 import { drainAll } from "./cells";
 import { dueOf, setDue } from "./due";
-import { clk, cpus, hw, hwQueue, maskWords } from "./layout";
+import { clk, hw } from "./addresses";
+import { cpus, hwQueue, maskWords } from "./layout";
 import { CK_ARRIVAL, CK_CLOCK, HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE1, HW_PC1, HW_PENDING, HW_QUEUE_COUNT, HW_QUEUE_HEAD } from "./offsets";
 import { distance } from "./lines";
 import { EVENT_DELIVER, observe } from "./observe";

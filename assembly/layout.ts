@@ -280,57 +280,7 @@ export function plan(): usize {
   return memoryEnd;
 }
 
-// @ts-ignore: decorator
-@inline
-export function hw(cpu: u32): usize {
-  return hwBase + <usize>cpu * hwStride;
-}
-
 /** What accesses of a CPU's call queue are charged for: its address in simulated memory. */
 export function queueLine(cpu: u32): usize {
   return hwBase + <usize>cpu * queueStride + HW_QUEUE_HEAD;
-}
-
-// @ts-ignore: decorator
-@inline
-export function clk(cpu: u32): usize {
-  return clkBase + <usize>cpu * clkStride;
-}
-
-// @ts-ignore: decorator
-@inline
-export function st(cpu: u32): usize {
-  return stBase + <usize>cpu * stStride;
-}
-
-/** What a slot of the CPU whose hw block is `c` holds. */
-// @ts-ignore: decorator
-@inline
-export function entryAt(c: usize, slot: u32): usize {
-  return c + hwEntries + <usize>slot * ENTRY_BYTES;
-}
-
-/** Address of a page-table entry. */
-// @ts-ignore: decorator
-@inline
-export function pteAddress(table: u32, index: u32): usize {
-  return tablePages + (<usize>table << pageBytesShift) + (<usize>index << 3);
-}
-
-// @ts-ignore: decorator
-@inline
-export function tableMetaOf(table: u32): usize {
-  return tableMeta + <usize>table * TM_BYTES;
-}
-
-// @ts-ignore: decorator
-@inline
-export function frameMetaOf(pfn: u32): usize {
-  return frameMeta + <usize>pfn * FM_BYTES;
-}
-
-// @ts-ignore: decorator
-@inline
-export function frameWordAt(pfn: u32): usize {
-  return frameWords + (<usize>pfn << 2);
 }

@@ -8,7 +8,8 @@
  */
 import { CFG_LINES, CFG_PER_CCX, CFG_PER_CORE, CFG_PER_SOCKET, config } from "./config";
 import { AT_LINES, AT_LINES_FIRST } from "./fixed";
-import { ckLines, clk } from "./layout";
+import { clk } from "./addresses";
+import { ckLines } from "./layout";
 import { price, PRICE_LINE_SMT, PRICE_MEM_L1, PRICE_MEM_L2, PRICE_MEM_L3, PRICE_STORE } from "./prices";
 
 export const WRITER_BITS: u32 = 10;

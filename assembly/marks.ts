@@ -10,7 +10,8 @@
  */
 import { frameOf, KEY_WATCH } from "./assoc";
 import { CFG_CANONICAL, config } from "./config";
-import { entryAt, frameWordAt, hw, hwExcuses, hwGenerations, hwMarks, pools } from "./layout";
+import { entryAt, frameWordAt, hw } from "./addresses";
+import { hwExcuses, hwGenerations, hwMarks, pools } from "./layout";
 import { ENTRY_PAYLOAD, HW_MARKS } from "./offsets";
 import { FW_GENERATION_SHIFT, POOL_CLEANED } from "./meta";
 

@@ -10,10 +10,8 @@
 import { holdersOf, isHolder } from "./holders";
 import { CFG_CANONICAL, CFG_FRAMES, CFG_ORACLE, CFG_STRUCTURE_OF, config } from "./config";
 import { frameOf, KEY_WATCH, occupied, PAY_DIRTY, PAY_EXEC, PAY_WRITE, pageOf, rootOf, setOf, waysOf } from "./assoc";
-import {
-  cpus, entryAt, frameMetaOf, frameWordAt, hw, maskWords, pools, pteAddress, radixBits, radixMask, slots, st, stBroken, stMade,
-  tableMetaOf, tablePages,
-} from "./layout";
+import { entryAt, frameMetaOf, frameWordAt, hw, pteAddress, st, tableMetaOf } from "./addresses";
+import { cpus, maskWords, pools, radixBits, radixMask, slots, stBroken, stMade, tablePages } from "./layout";
 import { ENTRY_PAYLOAD, HW_MARKS, HW_ROOT } from "./offsets";
 import {
   FM_COPY_FROM, FM_COPY_OF, FM_MAPPED, NO_SITE, TM_BASE, TM_LEVEL, TM_LIVE, TM_ROOT, SITE_FREED, SITE_JUDGED, FW_GENERATION_SHIFT, FW_LIVE,

@@ -8,7 +8,8 @@
  * calls begun by then 48 bits}, which costs nothing when a call ends.
  */
 import { CANONICAL_CPUS, CFG_CANONICAL, config } from "./config";
-import { clk, cpus, hw, hwExcuses, slots, st, stOrder } from "./layout";
+import { clk, hw, st } from "./addresses";
+import { cpus, hwExcuses, slots, stOrder } from "./layout";
 import { CK_CALL, HW_MARKS, HW_STARTED, HW_IN_IRQ } from "./offsets";
 
 /** Calls begun so far. */

@@ -11,7 +11,8 @@ import { AHEAD, readAhead } from "./ahead";
 import { keyOf, ofRoot, rootOf, tagOf, TICK, victimOf, wayOf } from "./assoc";
 import { KIND_FETCH, KIND_MODIFY } from "./isa";
 import { KINDS, ROLE_CODE, ROLE_DATA, ROLE_SECOND, SHAPE, SHAPE_4, SHAPE_WIDE } from "./fixed";
-import { ckTags, clk, hw, hwEntries } from "./layout";
+import { clk, hw } from "./addresses";
+import { ckTags, hwEntries } from "./layout";
 import {
   CK_HINTS, CK_RECORD, CK_RUN, CK_STAMPS, CK_TICK, ENTRY_PAYLOAD, ENTRY_BYTES, HINT_BYTES, HW_MARKS, HW_PCID, HW_ROOT,
 } from "./offsets";

@@ -10,7 +10,8 @@ import {
 import { CFG_IRQ_ENTRY, CFG_MODEL, CFG_STORE_BUFFER, CFG_TABLES, config } from "./config";
 import { canDeliver } from "./ipi";
 import { OP_BYTES } from "./isa";
-import { cpus, hw, hwRegs1, hwStores, PROGRAM, pteAddress, RECORDS, tableMetaOf, tablePages, tableDirt } from "./layout";
+import { hw, pteAddress, tableMetaOf } from "./addresses";
+import { cpus, hwRegs1, hwStores, PROGRAM, RECORDS, tablePages, tableDirt } from "./layout";
 import { TM_LIVE } from "./meta";
 import { HW_IN_IRQ, HW_LIVE0, HW_LIVE1, HW_PC0, HW_PC1, HW_REGS } from "./offsets";
 import { hasAccess, libertyAt, LIBERTY_FILL, LIBERTY_TOUCH } from "./script";

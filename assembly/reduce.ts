@@ -6,7 +6,8 @@ import { buffered, canDrain, MODEL_SC, MODEL_WEAK } from "./cells";
 import { CFG_FREE_HARDWARE, CFG_MODEL, CFG_STORE_BUFFER, config } from "./config";
 import * as isa from "./isa";
 import { OP_BYTES, PTE_PS } from "./isa";
-import { cpus, hw, hwRegs1, hwStores, PROGRAM, pteAddress, tableMetaOf, tablePages } from "./layout";
+import { hw, pteAddress, tableMetaOf } from "./addresses";
+import { cpus, hwRegs1, hwStores, PROGRAM, tablePages } from "./layout";
 import { TM_LEVEL } from "./meta";
 import { HW_PC0, HW_PC1, HW_REGS } from "./offsets";
 import {

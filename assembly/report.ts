@@ -3,7 +3,8 @@
  * asks after each choice whether there is one more.
  */
 import { CFG_DEVICES, config } from "./config";
-import { clk, hw, st, frameSites } from "./layout";
+import { clk, hw, st } from "./addresses";
+import { frameSites } from "./layout";
 import { CK_CLOCK, HW_TASK, ST_VIOLATIONS, VIOLATION_BYTES } from "./offsets";
 import { FRAME_SITES_BYTES } from "./meta";
 

@@ -8,7 +8,8 @@ import {
   hasRecords, setTaskState, TASK_RUNNABLE, TASK_STARVED, TASK_WAITS_CALLS, taskAt, taskTop, waitIsOver,
 } from "./feed";
 import { wantDue } from "./ipi";
-import { clk, cpus, hw } from "./layout";
+import { clk, hw } from "./addresses";
+import { cpus } from "./layout";
 import {
   CK_CLOCK, CK_ENTRY, CK_MODE, CK_NEXT_TASK, CK_SLICE_END, CK_TRAP, CK_TRAP_TIME, HW_REGS, HW_TASK, TT_READY, TT_STATE,
 } from "./offsets";

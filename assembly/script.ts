@@ -10,7 +10,7 @@
  */
 import { CFG_FAULT_ENTRY, CFG_REGISTERS, CFG_SWITCH_ENTRY, config } from "./config";
 import { SC_LIBERTIES, SC_SCRIPTS, told } from "./control";
-import { hw } from "./layout";
+import { hw } from "./addresses";
 import { HW_PLAY, HW_REGS, HW_STATUS0, HW_TASK } from "./offsets";
 import { begin, isLive } from "./step";
 import { violationsSoFar } from "./report";

@@ -8,7 +8,8 @@
  *   change   lines {16 bytes as they became, hash u64, number u32, address u32}      LINE_BYTES
  */
 import { SC_GROUPS, SC_PIECE_COUNT, told } from "./control";
-import { cpus, frameMeta, hw, stateBase } from "./layout";
+import { hw } from "./addresses";
+import { cpus, frameMeta, stateBase } from "./layout";
 import { addressOf, hashBefore, hashOf, loadedPrint, NO_PIECE, numberAt, pieceAt, toLoaded } from "./pieces";
 import { forgetWrote, wroteAt, wroteCount, WROTE_MOST } from "./wrote";
 

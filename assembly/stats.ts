@@ -1,7 +1,8 @@
 /*
  * What is counted. Nothing here is read by a step, so nothing here can change a verdict or a time.
  */
-import { clk, samples, st } from "./layout";
+import { clk, st } from "./addresses";
+import { samples } from "./layout";
 import { CK_CLOCK, SAMPLES_MAX, ST_COUNTERS, ST_CYCLES, ST_TLB, ST_WINDOWS } from "./offsets";
 import { panic, TRAP_TIME_BACKWARDS } from "./trap";
 

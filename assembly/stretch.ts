@@ -7,7 +7,8 @@ import { goOn, nextPc, rests, stepBy, usesCode } from "./compiled";
 import { CFG_BOUND_ORDER, config } from "./config";
 import { dueMoved, forgetMoved, NEVER, rivalOf } from "./due";
 import { NO_PC, runFree } from "./free";
-import { clk, hw, hwRegs1, st } from "./layout";
+import { clk, hw, st } from "./addresses";
+import { hwRegs1 } from "./layout";
 import { EVENT_DRAIN_ALL, EVENT_STEP, observe } from "./observe";
 import {
   CK_CLOCK, CK_MODE, HW_IN_IRQ, HW_LIVE0, HW_PC0, HW_PC1, HW_PENDING, HW_REGS, HW_STARTED, ST_CYCLES, ST_TLB,

@@ -7,7 +7,8 @@
  */
 import { CFG_FRAMES, config } from "./config";
 import { SC_SYMMETRY, told } from "./control";
-import { cpus, frameMetaOf, hw, hwBroadcast, hwEntries, hwExcuses, hwQueue, RECORDS, slots } from "./layout";
+import { frameMetaOf, hw } from "./addresses";
+import { cpus, hwBroadcast, hwEntries, hwExcuses, hwQueue, RECORDS, slots } from "./layout";
 import { HW_IN_IRQ, HW_IRQ_OFF, HW_LIVE0, HW_LIVE1, HW_PC0, HW_QUEUE_COUNT, HW_REGS, HW_SB_COUNT, HW_SPINS, HW_TASK } from "./offsets";
 import { firstIncomplete } from "./broadcast";
 import { FM_LOST_CPU } from "./meta";

@@ -6,7 +6,8 @@
 import { frameOf, structureAt } from "./assoc";
 import { CFG_ORACLE, CFG_TABLES, config, PWC_PDE } from "./config";
 import { isHolder } from "./holders";
-import { cpus, entryAt, hw, pageBytesShift, slots, tableMetaOf, tablePages, tableSites } from "./layout";
+import { entryAt, hw, tableMetaOf } from "./addresses";
+import { cpus, pageBytesShift, slots, tablePages, tableSites } from "./layout";
 import { ENTRY_PAYLOAD } from "./offsets";
 import { FREED, setMark } from "./marks";
 import { NO_SITE, TM_LIVE } from "./meta";

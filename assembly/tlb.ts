@@ -12,7 +12,8 @@ import {
 import { CFG_STRUCTURE_OF, config, PWC_PDE, STLB1G } from "./config";
 import { isHolder, rootLoaded } from "./holders";
 import { FAULT_PRESENT, KIND_FETCH, KIND_LOAD, PTE_G } from "./isa";
-import { clk, cpus, entryAt, frameWordAt, hw, radixBits, slots } from "./layout";
+import { clk, entryAt, frameWordAt, hw } from "./addresses";
+import { cpus, radixBits, slots } from "./layout";
 import { CK_HINTS, CK_STAMPS, ENTRY_PAYLOAD, HINT_BYTES, HW_PCID, HW_ROOT } from "./offsets";
 import { filledOdd } from "./copies";
 import { accessed, inherit } from "./oracle";

@@ -4,7 +4,8 @@
  * over in order); a reader that got its lock wakes the next one. A bucket count per address hash keeps writes without waiters cheap.
  */
 import { setDue } from "./due";
-import { clk, cpus, hw, waitAddresses, waitBuckets } from "./layout";
+import { clk, hw } from "./addresses";
+import { cpus, waitAddresses, waitBuckets } from "./layout";
 import { CK_CLOCK, CK_IN_SHOOTDOWN, CK_WAIT_LOCK, CK_WAIT_SINCE, HW_IN_IRQ, WAIT_BUCKETS } from "./offsets";
 import { CYCLES_IPI_WAIT, CYCLES_IRQ, CYCLES_LOCK_WAIT, spend } from "./stats";
 

@@ -10,7 +10,8 @@ import {
   FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE, KIND_FETCH, PFN_MASK, PFN_SHIFT, PTE_A, PTE_D, PTE_NX, PTE_P, PTE_PEND, PTE_PEND_A, PTE_PEND_D,
   PTE_PS, PTE_U, PTE_W, KIND_STORE,
 } from "./isa";
-import { ckLog, clk, cpus, entryAt, hw, pteAddress, radixBits, radixMask } from "./layout";
+import { clk, entryAt, hw, pteAddress } from "./addresses";
+import { ckLog, cpus, radixBits, radixMask } from "./layout";
 import { CK_LOG_COUNT, ENTRY_PAYLOAD, HW_PCID, HW_ROOT, LOG_MAX } from "./offsets";
 import { walkCost } from "./lines";
 import { pteDirtied } from "./oracle";

@@ -8,7 +8,7 @@ import {
   TASK_WAITS_TASK, taskAt, waitingTasks, watermark,
 } from "./feed";
 import { canDeliver, deliver } from "./ipi";
-import { clk, hw } from "./layout";
+import { clk, hw } from "./addresses";
 import {
   CK_ARRIVAL, CK_CLOCK, CK_ENTRY, CK_FAULT_REPEATS, CK_LAST_FAULT, CK_MODE, CK_TRAP, CK_TRAP_A, CK_TRAP_B, CK_TRAP_TIME, HW_IN_IRQ,
   HW_REGS, HW_STATUS0, HW_TASK, TT_CONSUMED, TT_WAIT_A, TT_WAIT_B,
