@@ -156,7 +156,7 @@ export class ReferenceMachine implements SteppableMachine {
   unseen(): unknown {
     const { oracle, cpus } = this.world;
     return [
-      [...oracle.copyOf].sort(([left], [right]) => left - right),
+      [...oracle.copies.sources].sort(([left], [right]) => left - right),
       cpus.map(({ roots }) => [...roots].sort()),
     ];
   }

@@ -29,7 +29,7 @@ export const FCOPY: Step = (run) => {
   const source = frameNamedBy(run, run.op.a);
   const target = frameNamedBy(run, run.op.b);
   const vpn = run.number(run.op.c);
-  run.world.oracle.frameCopied(source, target, vpn, run.number(run.op.d), run.op.site);
+  run.world.oracle.copies.frameCopied(source, target, vpn, run.number(run.op.d), run.op.site);
   return true;
 };
 

@@ -2,7 +2,9 @@
  * What the owner of the memory is entitled to see. It looks at the same accesses and page-table changes as the hardware does,
  * and marks TLB entries: `stale` where they allow more than the page table does, `gone` where a call has promised that they do not.
  */
+
 import type { Cpu } from "./cpu.js";
+import { FrameCopies } from "./frame-copies.js";
 import type { Memory, Origin, Table } from "./memory.js";
 import { DIRTY, has, isLeafAt, NO_EXECUTE, PRESENT, pfnOf, spanOf, WRITE } from "./pte.js";
 import type { AccessKind, InvariantName, MachineConfig, OracleState } from "./state.js";
@@ -22,18 +24,6 @@ const REMOVED = [READ_RIGHT | WRITE_RIGHT | EXEC_RIGHT, WRITE_RIGHT, DIRTY_RIGHT
 /** The right that each access kind needs. */
 const NEEDED: Readonly<Record<AccessKind, number>> = { 0: READ_RIGHT, 1: WRITE_RIGHT, 2: EXEC_RIGHT };
 
-/** A frame copied in order to map the copy at `vpn`, as long as the copy is not mapped there. */
-interface Copy {
-  readonly source: number;
-  readonly root: number;
-  readonly vpn: number;
-  readonly site: number;
-  /** The CPU that first stored to the source since; -1 for none. */
-  storedBy: number;
-  /** The step that had made its entry stale; -1 when it was not. */
-  storedMade: number;
-}
-
 export class Oracle {
   readonly violations: Violations;
   /** Times each frame was freed, by pfn. */
@@ -48,14 +38,12 @@ export class Oracle {
   /** Calls that have taken a step so far, and which of them is under way on a CPU. */
   private calls = 0;
   private readonly underWay = new Map<number, number>();
-  /** Open copies by the frame copied to. */
-  private readonly copies = new Map<number, Copy>();
-  /** Which frame a frame was copied from, once it is mapped in its place. */
-  readonly copyOf = new Map<number, number>();
+  readonly copies: FrameCopies;
 
   constructor(config: MachineConfig) {
     this.config = config;
     this.violations = new Violations(config);
+    this.copies = new FrameCopies(this.violations);
     this.generations = new Array<number>(config.frames).fill(0);
     this.freeSites = new Array<number>(config.frames).fill(-1);
   }
@@ -113,7 +101,7 @@ export class Oracle {
     if (!isLeaf) return;
     // Each frame of a large page may be a copy of its own.
     const span = spanOf(level, this.config.radixBits);
-    for (let i = 0; i < span; i++) this.mapped(root, vpn + i, pfnOf(value) + i, by.site);
+    for (let i = 0; i < span; i++) this.copies.mapped(root, vpn + i, pfnOf(value) + i, by.site);
   }
 
   /** Hardware set D in a present entry. It gives back the right to store without setting it; other rights are for programs to take and give. */
@@ -181,8 +169,7 @@ export class Oracle {
   frameFreed(pfn: number, site: number): void {
     this.generations[pfn] = this.generationOf(pfn) + 1;
     this.freeSites[pfn] = site;
-    this.copies.delete(pfn);
-    this.copyOf.delete(pfn);
+    this.copies.frameFreed(pfn);
     this.judged.delete(pfn);
   }
 
@@ -237,10 +224,6 @@ export class Oracle {
     });
   }
 
-  frameCopied(source: number, target: number, vpn: number, root: number, site: number): void {
-    this.copies.set(target, { source, root, vpn, site, storedBy: -1, storedMade: -1 });
-  }
-
   /** An access succeeded through this entry. */
   accessed(memory: Memory, cpu: number, entry: TlbEntry, vpn: number, kind: AccessKind): void {
     const { made, broken } = entry;
@@ -260,52 +243,21 @@ export class Oracle {
     if (isElsewhere && !this.isKernelRunning()) report("split-view", made, -1);
     if (kind !== 1) return;
     // Only a copy was to keep what is stored here: any other frame has its own contents.
-    const mapsCopy = now.found && now.level === 0 && this.copyOf.get(pfnOf(now.pte)) === entry.pfn;
+    const mapsCopy = now.found && now.level === 0 && this.copies.sourceOf(pfnOf(now.pte)) === entry.pfn;
     if (entry.stale !== 0 && mapsCopy) report("lost-write", made, made);
     const isRecorded = isMapped && has(now.pte, DIRTY);
     const stale = entry.stale !== 0 ? made : -1;
     if (this.isJudged(entry) && !isRecorded) report("lost-dirty", stale, this.judged.get(entry.pfn)!);
     else if ((entry.gone & DIRTY_RIGHT) !== 0 && isMapped && !isRecorded) report("lost-dirty", stale, broken);
-    this.storedDuringCopy(cpu, entry, vpn);
+    this.copies.stored(cpu, entry, vpn);
   }
 
   private isKernelRunning(): boolean {
     return this.underWay.size > 0 || this.cpus.some(({ interruptContext }) => interruptContext !== undefined);
   }
 
-  private storedDuringCopy(cpu: number, entry: TlbEntry, vpn: number): void {
-    if (entry.size !== 0) return;
-    for (const copy of this.copies.values()) {
-      const hit = copy.source === entry.pfn && copy.root === entry.root && copy.vpn === vpn;
-      if (!hit || copy.storedBy >= 0) continue;
-      copy.storedBy = cpu;
-      copy.storedMade = entry.stale !== 0 ? entry.made : -1;
-    }
-  }
-
-  /** The page table maps `pfn` at `vpn` now; if it is a copy for that place, what was stored to the source since is lost. */
-  private mapped(root: number, vpn: number, pfn: number, site: number): void {
-    const copy = this.copies.get(pfn);
-    if (copy === undefined || copy.root !== root || copy.vpn !== vpn) return;
-    this.copies.delete(pfn);
-    this.copyOf.set(pfn, copy.source);
-    if (copy.storedBy < 0) return;
-    const made = copy.storedMade >= 0 ? copy.storedMade : site;
-    this.violations.add({
-      invariant: "lost-write",
-      cpu: copy.storedBy,
-      vpn,
-      kind: 1,
-      made,
-      broken: copy.site,
-    });
-  }
-
   state(): OracleState {
-    const copies = [...this.copies]
-      .map(([target, { source, root, vpn, storedBy }]) => ({ target, source, root, vpn, storedBy }))
-      .sort((left, right) => left.target - right.target);
     const judged = [...this.judged.keys()].sort((left, right) => left - right);
-    return { violations: this.violations.state(), copies, judged };
+    return { violations: this.violations.state(), copies: this.copies.state(), judged };
   }
 }
