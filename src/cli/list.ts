@@ -49,7 +49,7 @@ const kinds: Readonly<Record<string, () => Promise<readonly Entry[]>>> = {
     });
   },
   formats: async () => {
-    const { formats } = await import("../trace/format.js");
+    const { formats } = await import("../trace/known-formats.js");
     return formats.map(({ name, about }) => [name, about]);
   },
 };

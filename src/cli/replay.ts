@@ -72,7 +72,7 @@ export const replayCommand: CommandModule = {
 export async function formatName(raw: RawOptions): Promise<string | undefined> {
   const name = once(raw, "format");
   if (name === undefined) return undefined;
-  const { formats } = await import("../trace/format.js");
+  const { formats } = await import("../trace/known-formats.js");
   const names = formats.map((format) => format.name);
   if (!names.includes(name)) throw unknownName("format", name, names);
   return name;
